@@ -1,0 +1,11 @@
+//! landfall reads JSON events from Kafka, routes each to every table that wants it, and lands the rows as
+//! Parquet in external Hive tables, each event exactly once as a plain directory reader sees it.
+//!
+//! A message goes down this way and never comes back up; `docs/architecture.md` has the picture:
+//! source → decode → route → batch → encode → commit → catalog.
+
+pub mod config;
+pub mod fault;
+pub mod model;
+pub mod schema;
+pub mod storage;

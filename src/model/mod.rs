@@ -1,0 +1,9 @@
+//! The vocabulary of the pipeline. Imports nothing else of landfall.
+
+mod batch;
+mod offset;
+mod record;
+
+pub use batch::{Accounting, BatchId, Slot};
+pub use offset::{BrokenChain, Offset, OffsetRange, TopicPartition};
+pub use record::{Chunk, Record};

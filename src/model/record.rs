@@ -1,0 +1,112 @@
+//! Messages as they come from a source: many in one allocation, so that none is copied twice.
+
+use super::offset::TopicPartition;
+
+/// One Kafka message, borrowed from its chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Where it was read.
+    pub partition: &'a TopicPartition,
+    /// Its offset.
+    pub offset: i64,
+    /// Kafka timestamp, milliseconds since 1970 UTC, if the message has one.
+    pub timestamp_ms: Option<i64>,
+    /// Key, if any.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Meta {
+    partition: u32,
+    offset: i64,
+    timestamp_ms: Option<i64>,
+    key: Option<u32>,
+    value: Option<u32>,
+    start: usize,
+}
+
+/// Messages in the order in which they were read, their bytes side by side.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    partitions: Vec<TopicPartition>,
+    records: Vec<Meta>,
+    bytes: Vec<u8>,
+}
+
+impl Chunk {
+    /// Appends a message. Lengths over 4 GiB cannot occur: Kafka's protocol has 32-bit lengths.
+    pub fn push(&mut self, r: Record<'_>) {
+        let same = self.records.last().map(|m| m.partition).filter(|&i| &self.partitions[i as usize] == r.partition);
+        let partition = same.unwrap_or_else(|| {
+            let known = self.partitions.iter().position(|p| p == r.partition);
+            known.unwrap_or_else(|| {
+                self.partitions.push(r.partition.clone());
+                self.partitions.len() - 1
+            }) as u32
+        });
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(r.key.unwrap_or_default());
+        self.bytes.extend_from_slice(r.value.unwrap_or_default());
+        self.records.push(Meta {
+            partition,
+            offset: r.offset,
+            timestamp_ms: r.timestamp_ms,
+            key: r.key.map(|k| k.len() as u32),
+            value: r.value.map(|v| v.len() as u32),
+            start,
+        });
+    }
+
+    /// Number of messages.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of all keys and values.
+    pub fn byte_size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The messages in order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.records.iter().map(|m| {
+            let value_start = m.start + m.key.unwrap_or(0) as usize;
+            Record {
+                partition: &self.partitions[m.partition as usize],
+                offset: m.offset,
+                timestamp_ms: m.timestamp_ms,
+                key: m.key.map(|_| &self.bytes[m.start..value_start]),
+                value: m.value.map(|n| &self.bytes[value_start..value_start + n as usize]),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_back_what_was_pushed() {
+        let (p0, p1) = (TopicPartition::new("a", 0), TopicPartition::new("a", 1));
+        let mut c = Chunk::default();
+        c.push(Record { partition: &p0, offset: 5, timestamp_ms: Some(9), key: Some(b"k"), value: Some(b"value") });
+        c.push(Record { partition: &p1, offset: 0, timestamp_ms: None, key: None, value: None });
+        c.push(Record { partition: &p0, offset: 6, timestamp_ms: None, key: None, value: Some(b"") });
+        let got: Vec<_> = c.records().collect();
+        assert_eq!(
+            (got[0].partition, got[0].offset, got[0].key, got[0].value),
+            (&p0, 5, Some(&b"k"[..]), Some(&b"value"[..]))
+        );
+        assert_eq!((got[1].partition, got[1].key, got[1].value), (&p1, None, None));
+        assert_eq!((got[2].partition, got[2].value), (&p0, Some(&b""[..])));
+        assert_eq!((c.len(), c.byte_size()), (3, 6));
+    }
+}
