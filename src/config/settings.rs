@@ -1,0 +1,198 @@
+//! The settings that the rest of landfall works with.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One job: topics in, tables out, one checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `job`: its name, in file footers, owner files and the consumer group's name. Default `landfall`.
+    pub job: String,
+    /// `migrations`: folder of `NNNN_name.sql` files. Default `migrations`.
+    pub migrations: PathBuf,
+    /// `timestamp_zone`: IANA name of the zone in which a Kafka timestamp becomes text. Default `UTC`.
+    pub timestamp_zone: String,
+    /// `[kafka]`
+    pub kafka: Kafka,
+    /// `[trigger]`
+    pub trigger: Trigger,
+    /// `[storage]`
+    pub storage: Storage,
+    /// `[metastore]`; `None` when `metastore.uri` is empty: then tables are registered by somebody else.
+    pub metastore: Option<Metastore>,
+    /// `[messages]`
+    pub messages: Messages,
+    /// `[tables.NAME]` by lower-case name; without `tables."*"`, whose columns are in [`Settings::any_table`].
+    pub tables: BTreeMap<String, TableSettings>,
+    /// `[tables."*"].columns`: sources of the columns of these names in every table, unless the table says otherwise.
+    pub any_table: BTreeMap<String, ColumnSource>,
+}
+
+/// `[kafka]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kafka {
+    /// `bootstrap_servers`: `host:port`, comma-separated. Default `localhost:9092`.
+    pub bootstrap_servers: String,
+    /// `topics`, at least one. Default `["events"]`.
+    pub topics: Vec<String>,
+    /// `group_id`. Default `landfall-<job>`.
+    pub group_id: String,
+    /// `starting_offsets`: only for the first start ever. Default `earliest`.
+    pub starting_offsets: StartingOffsets,
+    /// `connect_timeout`: how long a start waits for the brokers. Default 30 s.
+    pub connect_timeout: Duration,
+    /// `properties`: any librdkafka property but those that landfall owns.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Where the first start ever begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartingOffsets {
+    /// With the oldest message still there.
+    Earliest,
+    /// With the next message to come.
+    Latest,
+}
+
+/// `[trigger]`: when a micro-batch is closed; whichever comes first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trigger {
+    /// `interval`. Default 10 s.
+    pub interval: Duration,
+    /// `max_bytes`: message bytes of one batch. Default 64 MiB.
+    pub max_bytes: NonZeroU64,
+    /// `max_rows`: messages of one batch. Default 500 000.
+    pub max_rows: NonZeroU64,
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Storage {
+    /// `url`: `hdfs://host:port`, `hdfs://nameservice` or `file:///folder`; every path is below it. Default `hdfs://localhost:8020`.
+    pub url: String,
+    /// `checkpoint`: the job's directory, an absolute path. Default `/tmp/checkpoints_for_events`.
+    pub checkpoint: String,
+    /// `call_timeout`: limit of one namenode call. Default 30 s.
+    pub call_timeout: Duration,
+    /// `write_timeout`: limit of writing one file. Default 120 s.
+    pub write_timeout: Duration,
+    /// `user`: name given to HDFS. Default: `HADOOP_USER_NAME`, else the user of the process.
+    pub user: Option<String>,
+    /// `properties`: Hadoop client properties (`dfs.client.…`), over those of `HADOOP_CONF_DIR`.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// `[metastore]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metastore {
+    /// `uri`: `thrift://host:port`. Default `thrift://localhost:9083`.
+    pub uri: String,
+    /// `database` of tables whose DDL names none. Default `default`.
+    pub database: String,
+    /// `call_timeout`. Default 40 s: a database error inside Hive 3.1 takes 20 s to be answered.
+    pub call_timeout: Duration,
+    /// `framed`: the server speaks the framed transport. Default false.
+    pub framed: bool,
+}
+
+/// `[messages]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Messages {
+    /// `on_malformed`. Default `dead_letter`.
+    pub on_malformed: OnMalformed,
+    /// `unrouted`: what happens to a good message that no route wants; it is counted either way. Default `drop`.
+    pub unrouted: Unrouted,
+    /// `max_message_bytes`: a longer message is a dead letter with its first bytes and its length. Default 16 MiB.
+    pub max_message_bytes: NonZeroU64,
+    /// `max_depth`: a message nested deeper is a dead letter. Default 1000.
+    pub max_depth: NonZeroU64,
+    /// `dead_letter_table`. Default `dead_letters`.
+    pub dead_letter_table: String,
+}
+
+/// What happens to a malformed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMalformed {
+    /// It becomes a row of the dead-letter table.
+    DeadLetter,
+    /// It is counted and dropped.
+    Drop,
+    /// The daemon stops before it, with an error.
+    Fail,
+}
+
+/// What happens to a good message that no route wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrouted {
+    /// It is counted and dropped.
+    Drop,
+    /// It is counted as a dead letter and becomes a row of the dead-letter table.
+    DeadLetter,
+}
+
+/// `[tables.NAME]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TableSettings {
+    /// `when`: which messages the table takes; `None`: every message.
+    pub when: Option<When>,
+    /// `columns`: sources by column name as written in the DDL.
+    pub columns: BTreeMap<String, ColumnSource>,
+}
+
+/// Where a column's values come from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ColumnSource {
+    /// The JSON field of this name, at the top level of the message.
+    Field(String),
+    /// `kafka.value`: the message itself, as text or bytes.
+    KafkaValue,
+    /// `kafka.key`
+    KafkaKey,
+    /// `kafka.timestamp`: as text in `timestamp_zone`, as a timestamp, or as milliseconds, by the column's type.
+    KafkaTimestamp,
+    /// `kafka.topic`
+    KafkaTopic,
+    /// `kafka.partition`
+    KafkaPartition,
+    /// `kafka.offset`
+    KafkaOffset,
+    /// `batch.id`: number of the batch that landed the row.
+    BatchId,
+}
+
+/// A condition on a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum When {
+    /// `{ field = "f", equals = "x" }` and the like, on the field's text.
+    Field {
+        /// Name of the top-level JSON field.
+        field: String,
+        /// The test.
+        test: FieldTest,
+    },
+    /// `{ all = [ … ] }`
+    All(Vec<When>),
+    /// `{ any = [ … ] }`
+    Any(Vec<When>),
+    /// `{ not = … }`
+    Not(Box<When>),
+}
+
+/// A test on a field's text, as a string column would hold it. Absent and null match only `exists = false`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldTest {
+    /// `equals`
+    Equals(String),
+    /// `contains`
+    Contains(String),
+    /// `starts_with`
+    StartsWith(String),
+    /// `ends_with`
+    EndsWith(String),
+    /// `in`
+    In(Vec<String>),
+    /// `exists = true` or `false`
+    Exists(bool),
+}
