@@ -17,12 +17,14 @@ pub(crate) fn write(dir: &Dir, settings: &Settings) -> Result<()> {
         fs::create_dir_all(conf.join(folder))?;
     }
     let files = [
-        ("log4j.properties", log4j()),
+        ("log4j.properties", log4j("INFO")),
+        ("log4j-tools.properties", log4j("WARN")),
         ("kafka.properties", kafka(dir, settings)),
         ("core-site.xml", core_site(dir, settings)),
         ("hdfs-site.xml", hdfs_site(dir, settings)),
         ("metastore-site.xml", metastore_site(dir, settings)),
         ("metastore-log4j2.properties", metastore_log4j2()),
+        ("presto/hdfs-client.xml", presto_hdfs_client()),
         ("presto/config.properties", presto(dir, settings)),
         ("presto/catalog/hive.properties", catalog(dir, settings, true)),
         ("presto/catalog/hive_by_position.properties", catalog(dir, settings, false)),
@@ -33,14 +35,15 @@ pub(crate) fn write(dir: &Dir, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-fn log4j() -> String {
-    "log4j.rootLogger=INFO, out
+fn log4j(level: &str) -> String {
+    format!(
+        "log4j.rootLogger={level}, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
-log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %p %c{1}: %m%n
+log4j.appender.out.layout.ConversionPattern=%d{{ISO8601}} %p %c{{1}}: %m%n
 log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
 "
-    .to_owned()
+    )
 }
 
 fn kafka(dir: &Dir, settings: &Settings) -> String {
@@ -167,12 +170,19 @@ catalog.config-dir={conf}/presto/catalog
     )
 }
 
+/// Presto notices only with its next query that a NameNode that is back had closed its connections. With Hadoop's
+/// default, which is not to try again, that query would fail; here it tries again, up to 10 times every 0.2 s.
+fn presto_hdfs_client() -> String {
+    let set = |value: &str| value.to_owned();
+    xml(&[("dfs.client.retry.policy.enabled", set("true")), ("dfs.client.retry.policy.spec", set("200,10"))])
+}
+
 /// Presto finds the columns of a Parquet file by position unless told to go by name: one catalog for each.
 fn catalog(dir: &Dir, settings: &Settings, by_name: bool) -> String {
     format!(
         "connector.name=hive-hadoop2
 hive.metastore.uri={metastore}
-hive.config.resources={conf}/core-site.xml,{conf}/hdfs-site.xml
+hive.config.resources={conf}/core-site.xml,{conf}/hdfs-site.xml,{conf}/presto/hdfs-client.xml
 hive.parquet.use-column-names={by_name}
 hive.non-managed-table-writes-enabled=true
 hive.allow-drop-table=true

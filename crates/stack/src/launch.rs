@@ -90,7 +90,7 @@ fn argv(part: Part, dir: &Dir, settings: &Settings) -> Vec<String> {
         ),
     };
     let mut argv = vec![settings.java.display().to_string(), mark, format!("-Xmx{heap}")];
-    argv.extend(java_options(part, dir, settings));
+    argv.extend(java_options(part, dir, settings, "log4j.properties"));
     argv.extend(own);
     argv.extend(class_and_args);
     argv
@@ -113,7 +113,7 @@ fn datanode(number: u32, dir: &Dir, settings: &Settings) -> Vec<String> {
 }
 
 /// What the part's server and its tools have in common.
-fn java_options(part: Part, dir: &Dir, settings: &Settings) -> Vec<String> {
+fn java_options(part: Part, dir: &Dir, settings: &Settings, log4j: &str) -> Vec<String> {
     let (conf, libs) = (dir.conf(), settings.libs.display());
     let conf = conf.display();
     let classpath = match part {
@@ -123,7 +123,7 @@ fn java_options(part: Part, dir: &Dir, settings: &Settings) -> Vec<String> {
         Part::Presto => format!("{libs}/presto/lib/*"),
     };
     let mut options: Vec<String> = FAST.iter().chain(&OPENS).map(|o| (*o).to_owned()).collect();
-    options.push(format!("-Dlog4j.configuration=file:{conf}/log4j.properties"));
+    options.push(format!("-Dlog4j.configuration=file:{conf}/{log4j}"));
     options.extend(["-cp".to_owned(), classpath]);
     options
 }
@@ -162,7 +162,7 @@ fn format(part: Part, dir: &Dir, settings: &Settings) -> Result<()> {
 pub(crate) fn tool(part: Part, dir: &Dir, settings: &Settings, class_and_args: &[&str]) -> Result<Output> {
     Command::new(&settings.java)
         .arg("-Xmx128m")
-        .args(java_options(part, dir, settings))
+        .args(java_options(part, dir, settings, "log4j-tools.properties"))
         .args(class_and_args)
         .env_clear()
         .envs(env(settings))
