@@ -140,13 +140,7 @@ impl LogState {
         for f in &m.files {
             *self.rows.entry(f.table.clone()).or_default() += f.rows;
         }
-        let (t, c) = (&mut self.totals, &m.counts);
-        t.read += c.read;
-        t.events += c.events;
-        t.dead_letters += c.dead_letters;
-        t.dropped += c.dropped;
-        t.unrouted += c.unrouted;
-        t.tombstones += c.tombstones;
+        self.totals.add(&m.counts);
         self.next = self.next.next();
         Ok(())
     }

@@ -59,6 +59,16 @@ pub struct Accounting {
 }
 
 impl Accounting {
+    /// Adds another batch's figures.
+    pub fn add(&mut self, other: &Accounting) {
+        self.read += other.read;
+        self.events += other.events;
+        self.dead_letters += other.dead_letters;
+        self.dropped += other.dropped;
+        self.unrouted += other.unrouted;
+        self.tombstones += other.tombstones;
+    }
+
     /// Whether every message read is accounted for.
     pub fn balances(&self) -> bool {
         self.read == self.events + self.dead_letters + self.dropped + self.unrouted + self.tombstones

@@ -147,6 +147,14 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// The partition that it is about.
+    pub fn partition(&self) -> Option<&TopicPartition> {
+        match self {
+            SourceError::Gap { partition, .. } | SourceError::Truncated { partition, .. } => Some(partition),
+            _ => None,
+        }
+    }
+
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {

@@ -2,6 +2,7 @@
 
 mod hdfs;
 mod local;
+mod location;
 mod memory;
 mod port;
 mod self_test;
@@ -9,6 +10,7 @@ mod timed;
 
 pub use hdfs::HdfsStorage;
 pub use local::LocalStorage;
+pub use location::resolve_location;
 pub use memory::MemoryStorage;
 pub use port::{Entry, Parents, Storage, StorageError};
 pub use self_test::{SelfTestError, self_test};

@@ -1,0 +1,339 @@
+//! Wiring: the one file that sees everything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::batch::{Plan, Trigger};
+use crate::catalog::{self, COMPARE_EVERY, Catalog, CatalogTable, HiveCatalog, Registrar, RegistrarStatus};
+use crate::checkpoint::Layout;
+use crate::commit::{Committer, Job, Log, LogError};
+use crate::config::Settings;
+use crate::config::settings::StartingOffsets;
+use crate::fault::Fault;
+use crate::model::{Offset, TopicPartition};
+use crate::observe::Status;
+use crate::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter};
+use crate::schema::{Table, migrations};
+use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
+use crate::storage::{
+    HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location, self_test,
+};
+
+/// Staging directories of dead processes are deleted when this old.
+const STAGING_AGE_MS: i64 = 24 * 3600 * 1000;
+
+/// Why a job did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Configuration, migrations and routes; one line each.
+    #[error("the configuration cannot be used:\n{}", .0.iter().map(|e| format!("  - {e}")).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<String>),
+    /// Kafka.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    /// Storage.
+    #[error("storage.url = \"{url}\": {source}")]
+    Storage {
+        /// The URL.
+        url: String,
+        /// What failed.
+        source: StorageError,
+    },
+    /// Storage that cannot commit.
+    #[error("{0}")]
+    SelfTest(#[from] SelfTestError),
+    /// The checkpoint or the tables' owners.
+    #[error("{0}")]
+    Log(#[from] LogError),
+    /// While running.
+    #[error("{0}")]
+    Pipeline(#[from] PipelineError),
+}
+
+impl AppError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            AppError::Config(_) => Fault::Config,
+            AppError::Source(e) => e.fault(),
+            AppError::Storage { source, .. } => match source.fault() {
+                Fault::Retry => Fault::Retry,
+                _ => Fault::Config,
+            },
+            AppError::SelfTest(e) => e.fault(),
+            AppError::Log(e) => e.fault(),
+            AppError::Pipeline(e) => e.fault(),
+        }
+    }
+}
+
+/// A job whose configuration is sound: nothing was reached or written yet.
+pub struct App {
+    settings: Settings,
+    tables: Vec<Table>,
+    plan: Arc<Plan>,
+    locations: Vec<String>,
+    storage: Arc<dyn Storage>,
+    catalog: Option<Arc<dyn Catalog>>,
+}
+
+/// How a job ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Never: until it is told to stop.
+    Daemon,
+    /// When all that was in the topics at the start is landed.
+    AvailableNow,
+}
+
+/// Reads the `.sql` files of a folder, in name order.
+pub fn read_migrations(folder: &Path) -> Result<Vec<(String, String)>, AppError> {
+    let fail = |what: &Path, e: std::io::Error| AppError::Config(vec![format!("migrations: {}: {e}", what.display())]);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| fail(folder, e))? {
+        let path = entry.map_err(|e| fail(folder, e))?.path();
+        if path.extension().is_some_and(|e| e == "sql") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.push((name, std::fs::read_to_string(&path).map_err(|e| fail(&path, e))?));
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(AppError::Config(vec![format!("migrations: {} holds no .sql file", folder.display())]));
+    }
+    Ok(files)
+}
+
+impl App {
+    /// Checks everything that can be checked without reaching anything. All errors at once.
+    pub fn new(settings: Settings, migration_files: &[(String, String)]) -> Result<App, AppError> {
+        let tables = migrations::load(migration_files)
+            .map_err(|errors| AppError::Config(errors.iter().map(ToString::to_string).collect()))?;
+        let mut errors = Vec::new();
+        let plan = Plan::new(&tables, &settings).map_err(|e| errors.extend(e)).ok();
+        let mut locations = Vec::new();
+        for table in &tables {
+            match resolve_location(&settings.storage.url, &table.location) {
+                Ok(path) => locations.push(path),
+                Err(e) => errors.push(format!("{}: table {}: {e}", table.migration, table.name)),
+            }
+        }
+        errors.extend(overlaps(&tables, &locations, &settings.storage.checkpoint));
+        let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
+        let storage = open_storage(&settings)?;
+        let catalog = match &settings.metastore {
+            Some(m) => {
+                let catalog = HiveCatalog::new(m, settings.storage.user.clone());
+                Some(Arc::new(catalog.map_err(|e| AppError::Config(vec![e.to_string()]))?) as Arc<dyn Catalog>)
+            }
+            None => None,
+        };
+        let app = App { settings, tables, plan: Arc::new(plan), locations, storage, catalog };
+        let refused: Vec<_> = app.wanted().iter().flat_map(|(t, _)| catalog::validate(t)).collect();
+        if refused.is_empty() { Ok(app) } else { Err(AppError::Config(refused)) }
+    }
+
+    /// The tables in the order of the migrations, each with its directory on the storage.
+    pub fn tables(&self) -> impl Iterator<Item = (&Table, &str)> {
+        self.tables.iter().zip(self.locations.iter().map(String::as_str))
+    }
+
+    /// Where files go.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    fn wanted(&self) -> Vec<(CatalogTable, String)> {
+        let database = self.settings.metastore.as_ref().map_or("default", |m| &m.database);
+        self.tables().map(|(t, dir)| (catalog::wanted(t, database, self.storage.uri(dir)), dir.to_owned())).collect()
+    }
+
+    fn kafka(&self) -> KafkaConfig {
+        let k = &self.settings.kafka;
+        KafkaConfig {
+            bootstrap_servers: k.bootstrap_servers.clone(),
+            group_id: k.group_id.clone(),
+            properties: k.properties.clone(),
+            connect_timeout: k.connect_timeout,
+        }
+    }
+
+    /// Runs the job. `stop` turning true lands what is buffered and ends it; `status` follows every batch.
+    pub async fn run(
+        &self,
+        mode: Mode,
+        stop: watch::Receiver<bool>,
+        status: watch::Sender<Status>,
+    ) -> Result<(), AppError> {
+        let partitions = self.reach_kafka(mode).await?;
+        self.compare_with_metastore().await?;
+        let incarnation = Uuid::new_v4();
+        let (log, committer) = self.open_log(incarnation, &partitions).await?;
+        let until = match mode {
+            Mode::Daemon => None,
+            Mode::AvailableNow => Some(self.ends().await?),
+        };
+        let registrar = self.catalog.as_ref().map(|catalog| {
+            let (sender, _) = watch::channel(RegistrarStatus::default());
+            let run =
+                Registrar::run(catalog.clone(), self.storage.clone(), self.wanted(), COMPARE_EVERY, sender.clone());
+            (tokio::spawn(run), sender.subscribe())
+        });
+        let encode =
+            EncodeContext { job: self.settings.job.clone(), plan: self.plan.clone(), locations: self.locations.clone() };
+        let sink = self.storage.uri("/");
+        let source = KafkaSource::subscribe(&self.kafka(), &self.settings.kafka.topics)?;
+        let pipeline = Pipeline::new(Parts {
+            source: Box::new(source),
+            plan: self.plan.clone(),
+            trigger: Trigger::new(&self.settings.trigger),
+            encode: Arc::new(encode),
+            committer,
+            reporter: Reporter::new(&self.settings.job, &sink, status),
+            until,
+        });
+        let result = pipeline.run(stop).await;
+        if let Some((task, registered)) = registrar {
+            wait_for_registration(mode, registered).await;
+            task.abort();
+        }
+        // What this process staged and did not land is of no use to anybody.
+        _ = self.storage.delete(&log_layout(&self.settings).incarnation(incarnation)).await;
+        drop(log);
+        Ok(result?)
+    }
+
+    async fn reach_kafka(&self, mode: Mode) -> Result<Vec<TopicPartition>, AppError> {
+        let (kafka, topics) = (self.kafka(), self.settings.kafka.topics.clone());
+        let found = blocking(move || partitions_of(&kafka, &topics)).await?;
+        for topic in &self.settings.kafka.topics {
+            if !found.iter().any(|tp| *tp.topic == **topic) {
+                let servers = self.settings.kafka.bootstrap_servers.clone();
+                if mode == Mode::AvailableNow {
+                    return Err(SourceError::NoTopic { topic: topic.clone(), servers }.into());
+                }
+                warn!(topic, "the topic does not exist yet: waiting for it");
+            }
+        }
+        Ok(found)
+    }
+
+    async fn ends(&self) -> Result<BTreeMap<TopicPartition, i64>, AppError> {
+        let (kafka, topics) = (self.kafka(), self.settings.kafka.topics.clone());
+        Ok(blocking(move || end_offsets(&kafka, &topics)).await?)
+    }
+
+    /// A table that the metastore holds differently stops the start; a metastore that is away does not.
+    async fn compare_with_metastore(&self) -> Result<(), AppError> {
+        let Some(catalog) = &self.catalog else { return Ok(()) };
+        let wanted: Vec<_> = self.wanted().into_iter().map(|(t, _)| t).collect();
+        let differing = catalog::check_once(catalog.as_ref(), &wanted).await.unwrap_or_default();
+        let lines = differing.into_iter().flat_map(|(table, differences)| {
+            differences.into_iter().map(move |d| format!("table {table} differs from its migration in the metastore: {d}"))
+        });
+        let lines: Vec<_> = lines.collect();
+        if lines.is_empty() { Ok(()) } else { Err(AppError::Config(lines)) }
+    }
+
+    async fn open_log(
+        &self,
+        incarnation: Uuid,
+        partitions: &[TopicPartition],
+    ) -> Result<(Log, Committer), AppError> {
+        let log = Log::new(self.storage.clone(), log_layout(&self.settings));
+        let tables: Vec<_> = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
+        let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
+        let topics = self.settings.kafka.topics.clone();
+        let job = Job { name: self.settings.job.clone(), topics, tables, now_ms: now_ms() };
+        log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
+        self_test(self.storage.as_ref(), &log_layout(&self.settings).incarnation(incarnation), &dirs).await?;
+        let starts = match self.settings.kafka.starting_offsets {
+            StartingOffsets::Latest if !log.exists().await? => {
+                let ends = self.ends().await?;
+                ends.into_iter().map(|(tp, high)| (tp, Offset(high))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let opened = log.open(incarnation, &job, &starts).await?;
+        let deleted = log.collect_staging(incarnation, now_ms(), STAGING_AGE_MS).await?;
+        let checkpoint = self.storage.uri(&self.settings.storage.checkpoint);
+        info!(
+            checkpoint,
+            job = opened.job.job,
+            next_batch = opened.state.next().0,
+            first_start = opened.first_start,
+            kafka_partitions = partitions.len(),
+            old_staging_deleted = deleted,
+            "the log is open"
+        );
+        let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
+        let committer = Committer::new(log.clone(), opened.job, opened.state, incarnation, instance, now_ms);
+        Ok((log, committer))
+    }
+
+    fn reached(&self, e: LogError) -> AppError {
+        match e {
+            LogError::Storage(source) => AppError::Storage { url: self.settings.storage.url.clone(), source },
+            other => other.into(),
+        }
+    }
+}
+
+fn log_layout(settings: &Settings) -> Layout {
+    Layout::new(&settings.storage.checkpoint)
+}
+
+fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
+    let s = &settings.storage;
+    let fail = |source| AppError::Storage { url: s.url.clone(), source };
+    let inner: Arc<dyn Storage> = match s.url.strip_prefix("file://") {
+        Some(root) => Arc::new(LocalStorage::new(root)),
+        None => Arc::new(HdfsStorage::new(&s.url, s.user.as_deref(), &s.properties).map_err(fail)?),
+    };
+    Ok(Arc::new(TimedStorage::new(inner, s.call_timeout, s.write_timeout)))
+}
+
+/// Directories that lie in one another would make readers of one table see files of another, or of the checkpoint.
+fn overlaps(tables: &[Table], locations: &[String], checkpoint: &str) -> Vec<String> {
+    let named = tables.iter().zip(locations).map(|(t, l)| (format!("table {}", t.name), l.as_str()));
+    let all: Vec<_> = named.chain([("storage.checkpoint".to_owned(), checkpoint)]).collect();
+    let mut errors = Vec::new();
+    for (i, (a, dir_a)) in all.iter().enumerate() {
+        for (b, dir_b) in &all[i + 1..] {
+            let (short, long) = if dir_a.len() <= dir_b.len() { (dir_a, dir_b) } else { (dir_b, dir_a) };
+            if long.strip_prefix(*short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+                errors.push(format!("{a} ({dir_a}) and {b} ({dir_b}) lie in one another: give each a directory of its own"));
+            }
+        }
+    }
+    errors
+}
+
+/// A batch run that ends before its tables are known would leave its rows invisible until the next run.
+async fn wait_for_registration(mode: Mode, mut registered: watch::Receiver<RegistrarStatus>) {
+    if mode == Mode::AvailableNow {
+        let known = registered.wait_for(|s| !s.tables.is_empty() && s.unregistered() == 0);
+        if tokio::time::timeout(Duration::from_secs(30), known).await.is_err() {
+            warn!("not all tables are registered in the metastore: their rows are landed, and the next run registers them");
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+}
+
+/// Milliseconds since 1970 UTC.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "host".to_owned(), |h| h.trim().to_owned())
+}

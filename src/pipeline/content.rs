@@ -1,0 +1,84 @@
+//! A sealed batch as the commit wants it: encoded on demand, as often as it takes.
+
+use std::sync::Arc;
+
+use crate::batch::{Plan, SealedBatch, SealedPartition, SealedTable};
+use crate::checkpoint::{PartitionEntry, Tail};
+use crate::commit::{Batch, Content, ContentError, DataFile};
+use crate::encode::{self, EncodeOptions};
+use crate::model::Slot;
+
+/// What encoding needs besides the rows.
+#[derive(Debug)]
+pub struct EncodeContext {
+    /// The job's name, for the files' footers.
+    pub job: String,
+    /// Tables and columns.
+    pub plan: Arc<Plan>,
+    /// Directory of each table of the plan.
+    pub locations: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Rows {
+    tables: Vec<SealedTable>,
+    /// The batch's offsets, for the footers: the log can be rebuilt from the data after a disaster.
+    offsets: String,
+    names_slot: bool,
+    context: Arc<EncodeContext>,
+}
+
+/// Turns a sealed batch into what is committed.
+pub(super) fn to_commit(sealed: SealedBatch, context: &Arc<EncodeContext>) -> Batch {
+    let partitions: Vec<PartitionEntry> = sealed.partitions.iter().map(entry).collect();
+    let offsets = partitions.iter().map(|p| format!("{}[{}]:{}-{}", p.topic, p.p, p.start, p.end));
+    let offsets = offsets.collect::<Vec<_>>().join(",");
+    let names_slot = sealed.tables.iter().any(SealedTable::names_batch);
+    let content = Rows { tables: sealed.tables, offsets, names_slot, context: context.clone() };
+    Batch { partitions, counts: sealed.accounting, content: Box::new(content) }
+}
+
+fn entry(p: &SealedPartition) -> PartitionEntry {
+    PartitionEntry {
+        topic: p.partition.topic.to_string(),
+        p: p.partition.partition,
+        start: p.range.start,
+        end: p.range.end,
+        records: p.records,
+        tail: p.tail.map(|t| Tail { offset: t.offset, ts_ms: t.ts_ms, crc32c: format!("{:08x}", t.crc32c) }),
+    }
+}
+
+impl Rows {
+    fn file(&self, rows: &SealedTable, slot: Slot) -> Result<DataFile, ContentError> {
+        let planned = &self.context.plan.tables[rows.table];
+        let options = EncodeOptions {
+            key_values: vec![
+                ("landfall.job".to_owned(), self.context.job.clone()),
+                ("landfall.offsets".to_owned(), self.offsets.clone()),
+            ],
+            plain_columns: planned.raw_columns.clone(),
+            no_dictionary: planned.timestamp_text_columns.clone(),
+        };
+        let encoded = encode::parquet(&rows.record_batch(slot.0), &options)
+            .map_err(|e| ContentError { table: rows.name.clone(), reason: e.to_string() })?;
+        Ok(DataFile {
+            table: rows.name.clone(),
+            location: self.context.locations[rows.table].clone(),
+            schema: planned.fingerprint(),
+            rows: encoded.rows,
+            crc32c: encoded.crc32c,
+            bytes: encoded.bytes,
+        })
+    }
+}
+
+impl Content for Rows {
+    fn files(&self, slot: Slot) -> Result<Vec<DataFile>, ContentError> {
+        self.tables.iter().map(|t| self.file(t, slot)).collect()
+    }
+
+    fn names_slot(&self) -> bool {
+        self.names_slot
+    }
+}

@@ -1,0 +1,303 @@
+//! The flow of a job, top to bottom: source → decode → route → batch → encode → commit.
+//!
+//! While one batch commits, the next one fills. Ownership of partitions comes from the source, positions from the log.
+
+mod content;
+mod positions;
+mod report;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+pub use content::EncodeContext;
+use content::to_commit;
+use positions::Positions;
+pub use report::Reporter;
+
+use crate::batch::{BatchBuffer, Plan, PushError, SealedBatch, Trigger};
+use crate::commit::{Batch, Committed, Committer, LogError};
+use crate::fault::Fault;
+use crate::model::{BrokenChain, Chunk, TopicPartition};
+use crate::source::{Event, Source, SourceError};
+
+/// Why a pipeline ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A message is not taken.
+    #[error("{0}")]
+    Message(#[from] PushError),
+    /// Offsets do not chain: a bug.
+    #[error("{0}")]
+    Chain(#[from] BrokenChain),
+    /// The log cannot be written.
+    #[error("{0}")]
+    Log(#[from] LogError),
+    /// The source cannot go on.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+}
+
+impl PipelineError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            PipelineError::Message(e) => e.fault(),
+            PipelineError::Chain(_) => Fault::Bug,
+            PipelineError::Log(e) => e.fault(),
+            PipelineError::Source(e) => e.fault(),
+        }
+    }
+}
+
+/// What a pipeline is made of.
+pub struct Parts {
+    /// Where messages come from.
+    pub source: Box<dyn Source>,
+    /// Tables, columns, routes.
+    pub plan: Arc<Plan>,
+    /// When a batch is closed.
+    pub trigger: Trigger,
+    /// How rows are encoded.
+    pub encode: Arc<EncodeContext>,
+    /// Lands batches.
+    pub committer: Committer,
+    /// Tells the world.
+    pub reporter: Reporter,
+    /// `run --available-now`: read up to these offsets, then end.
+    pub until: Option<BTreeMap<TopicPartition, i64>>,
+}
+
+/// What the committing task is busy with, and gives back.
+enum Done {
+    Committed { committer: Committer, result: Result<Committed, LogError>, sealed: Sealed },
+    CaughtUp { committer: Committer, result: Result<(), LogError> },
+}
+
+/// A sealed batch's figures, kept for its report.
+#[derive(Debug)]
+struct Sealed {
+    batch: Arc<Batch>,
+    field_errors: Vec<crate::batch::FieldErrors>,
+    bytes: u64,
+    since: Instant,
+}
+
+/// One job's flow.
+pub struct Pipeline {
+    source: Box<dyn Source>,
+    buffer: BatchBuffer,
+    trigger: Trigger,
+    encode: Arc<EncodeContext>,
+    reporter: Reporter,
+    positions: Positions,
+    /// Where the log is; `None` while the committing task has it.
+    committer: Option<Committer>,
+    task: Option<JoinHandle<Done>>,
+    begun: Instant,
+    opened_at: Duration,
+    /// An error that ends the pipeline once what was read before it is landed.
+    failure: Option<PipelineError>,
+    stopping: bool,
+}
+
+impl Pipeline {
+    /// A pipeline that has not begun.
+    pub fn new(parts: Parts) -> Pipeline {
+        Pipeline {
+            source: parts.source,
+            buffer: BatchBuffer::new(parts.plan),
+            trigger: parts.trigger,
+            encode: parts.encode,
+            reporter: parts.reporter,
+            positions: Positions::new(parts.until),
+            committer: Some(parts.committer),
+            task: None,
+            begun: Instant::now(),
+            opened_at: Duration::ZERO,
+            failure: None,
+            stopping: false,
+        }
+    }
+
+    /// Runs until `stop` says so (then lands what is buffered), until all that was to be read is landed, or until an
+    /// error that no retry helps.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
+        loop {
+            self.start_work();
+            if self.finished() {
+                break;
+            }
+            let wants_data = !self.stopping && !self.positions.moving() && !self.full();
+            let tick = self.next_tick();
+            tokio::select! {
+                biased;
+                asked = stop.wait_for(|s| *s), if !self.stopping => {
+                    // A sender that is gone can no longer ask: the process is ending.
+                    drop(asked);
+                    info!("stopping: landing what is buffered");
+                    self.stopping = true;
+                }
+                done = wait_for(&mut self.task) => self.finish_work(done)?,
+                event = self.source.next(wants_data) => self.take(event)?,
+                () = tokio::time::sleep(tick), if self.committer.is_some() && !self.buffer.is_empty() => {}
+            }
+        }
+        self.source.stop().await;
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn finished(&self) -> bool {
+        self.stopping && self.task.is_none() && self.buffer.is_empty()
+    }
+
+    fn full(&self) -> bool {
+        // A batch that is due by its size, and cannot be sealed yet because the one before still commits.
+        let (bytes, messages) = (self.buffer.bytes(), self.buffer.messages());
+        self.task.is_some() && self.trigger.due(Duration::ZERO, Duration::ZERO, bytes, messages).is_some()
+    }
+
+    fn next_tick(&self) -> Duration {
+        self.trigger.tick_after(self.opened_at).saturating_sub(self.begun.elapsed())
+    }
+
+    /// Gives the committer its next work: positions for a new assignment first, else a batch that is due.
+    fn start_work(&mut self) {
+        if self.task.is_some() {
+            return;
+        }
+        let due = {
+            let (now, bytes, messages) = (self.begun.elapsed(), self.buffer.bytes(), self.buffer.messages());
+            self.trigger.due(now, self.opened_at, bytes, messages).is_some()
+        };
+        let flush = (self.stopping || self.positions.all_read()) && !self.buffer.is_empty();
+        if self.positions.wanted().is_some() && !self.stopping {
+            let Some(mut committer) = self.committer.take() else { return };
+            self.task = Some(tokio::spawn(async move {
+                let result = committer.catch_up().await;
+                Done::CaughtUp { committer, result }
+            }));
+        } else if due || flush {
+            let Some(mut committer) = self.committer.take() else { return };
+            let sealed = self.seal();
+            self.task = Some(tokio::spawn(async move {
+                let result = committer.commit(&sealed.batch).await;
+                Done::Committed { committer, result, sealed }
+            }));
+        } else if self.positions.all_read() {
+            self.stopping = true;
+        }
+    }
+
+    fn seal(&mut self) -> Sealed {
+        let since = Instant::now();
+        let batch: SealedBatch = self.buffer.seal();
+        let (field_errors, bytes) = (batch.field_errors.clone(), batch.bytes);
+        Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, bytes, since }
+    }
+
+    fn finish_work(&mut self, done: Done) -> Result<(), PipelineError> {
+        self.task = None;
+        match done {
+            Done::CaughtUp { committer, result } => {
+                result?;
+                if let Some(assignment) = self.positions.assignment(|tp| committer.end(tp)) {
+                    self.source.assign(assignment);
+                }
+                self.committer = Some(committer);
+            }
+            Done::Committed { committer, result, sealed } => {
+                match result? {
+                    Committed::Landed { slot, manifest, durations, lost_slots } => {
+                        let ends = manifest.partitions.iter().map(|p| (p.partition(), p.end)).collect();
+                        self.source.commit_offsets(ends);
+                        self.reporter.landed(slot, &manifest, durations, lost_slots, &sealed);
+                    }
+                    Committed::Superseded => {
+                        warn!("another daemon landed messages of this batch: dropping it and reading on behind them");
+                        self.buffer.clear();
+                        self.positions.reposition();
+                    }
+                }
+                self.committer = Some(committer);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: Option<Event>) -> Result<(), PipelineError> {
+        match event {
+            Some(Event::Assigned { generation, partitions }) => {
+                info!(partitions = ?names(&partitions), "the consumer group gave us partitions");
+                self.buffer.clear();
+                self.positions.assigned(generation, partitions);
+            }
+            Some(Event::Revoked) => {
+                // Nothing of the buffer is committed: who gets the partitions reads it again.
+                self.buffer.clear();
+                self.positions.revoked();
+            }
+            Some(Event::Positioned { session, positions }) if self.positions.is_current(session) => {
+                for (tp, offset) in &positions {
+                    self.buffer.start(tp.clone(), *offset)?;
+                }
+                self.positions.positioned(&positions);
+                self.reporter.reading(&positions);
+            }
+            Some(Event::Messages { session, chunk }) if self.positions.is_current(session) => self.read(&chunk),
+            Some(Event::EndReached { session, partition }) if self.positions.is_current(session) => {
+                self.positions.end_reached(partition);
+            }
+            // Of an assignment that is no longer ours.
+            Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}
+            Some(Event::Stopped { error }) => {
+                error!(%error, "a partition is stopped");
+                self.reporter.stopped(&error);
+                if let Some(partition) = error.partition() {
+                    self.positions.stopped(partition);
+                }
+                if self.positions.bounded() {
+                    self.failure.get_or_insert(error.into());
+                }
+            }
+            Some(Event::Failed(error)) => return Err(error.into()),
+            None => return Err(SourceError::Fatal("the consumer thread has ended".to_owned()).into()),
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, chunk: &Chunk) {
+        if self.buffer.is_empty() {
+            self.opened_at = self.begun.elapsed();
+        }
+        for record in chunk.records() {
+            if !self.positions.within_bound(&record) {
+                continue;
+            }
+            if let Err(e) = self.buffer.push(&record) {
+                // What lies before this message is landed; the message itself is read again by the next start.
+                self.failure = Some(e.into());
+                self.stopping = true;
+                return;
+            }
+            self.positions.read(&record);
+        }
+    }
+}
+
+fn names(partitions: &[TopicPartition]) -> Vec<String> {
+    partitions.iter().map(ToString::to_string).collect()
+}
+
+/// Waits for the committing task, for ever if there is none.
+async fn wait_for(task: &mut Option<JoinHandle<Done>>) -> Done {
+    match task {
+        // A panic in the task is a bug; it must end the process as one here would.
+        Some(handle) => handle.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+        None => std::future::pending().await,
+    }
+}
