@@ -5,9 +5,12 @@
 //! source → decode → route → batch → encode → commit → catalog.
 
 pub mod catalog;
+pub mod checkpoint;
+pub mod commit;
 pub mod config;
 pub mod encode;
 pub mod fault;
 pub mod model;
 pub mod schema;
+pub mod source;
 pub mod storage;

@@ -1,5 +1,15 @@
 //! Where files live: one small port, its adapters, and the self-test that refuses a storage that cannot commit.
 
-pub mod port;
+mod hdfs;
+mod local;
+mod memory;
+mod port;
+mod self_test;
+mod timed;
 
+pub use hdfs::HdfsStorage;
+pub use local::LocalStorage;
+pub use memory::MemoryStorage;
 pub use port::{Entry, Parents, Storage, StorageError};
+pub use self_test::{SelfTestError, self_test};
+pub use timed::TimedStorage;

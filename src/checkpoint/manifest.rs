@@ -1,0 +1,126 @@
+//! The manifest of a slot: which offsets a batch read, which files it holds, what became of every message.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::formats::{FormatError, parse, to_bytes};
+use crate::model::{Accounting, BatchId, Offset, OffsetRange, TopicPartition};
+
+/// A batch's manifest, `m.<batch>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Format version.
+    pub v: u32,
+    /// What the slot does: `batch`. Later versions know more; an unknown one stops the daemon.
+    pub kind: String,
+    /// The configuration's `job`.
+    pub job: String,
+    /// Job id.
+    pub job_id: Uuid,
+    /// Name of the attempt.
+    pub batch: BatchId,
+    /// Who wrote it: host, process and incarnation.
+    pub instance: String,
+    /// When, milliseconds since 1970 UTC.
+    pub created_ms: i64,
+    /// What was read, by partition.
+    pub partitions: Vec<PartitionEntry>,
+    /// What became of the messages.
+    pub counts: Accounting,
+    /// Data files, in the order in which they are published.
+    pub files: Vec<FileEntry>,
+    /// Tables in the order in which their files appear.
+    pub publish_order: Vec<String>,
+    /// Directory of each table, as of this slot.
+    pub locations: BTreeMap<String, String>,
+    /// Fingerprint of each table's columns.
+    pub schema: BTreeMap<String, String>,
+    /// Fields of a later minor version, kept.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a batch read of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionEntry {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub p: i32,
+    /// First position.
+    pub start: Offset,
+    /// Position after the last message.
+    pub end: Offset,
+    /// Messages read; fewer than `end - start` where Kafka has holes.
+    pub records: u64,
+    /// Fingerprint of the last message, to notice a topic that was deleted and made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
+}
+
+impl PartitionEntry {
+    /// The partition.
+    pub fn partition(&self) -> TopicPartition {
+        TopicPartition::new(self.topic.as_str(), self.p)
+    }
+
+    /// The range.
+    pub fn range(&self) -> OffsetRange {
+        OffsetRange { start: self.start, end: self.end }
+    }
+}
+
+/// Fingerprint of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// Its offset.
+    pub offset: i64,
+    /// Its timestamp, milliseconds since 1970 UTC.
+    pub ts_ms: Option<i64>,
+    /// CRC-32C of its value, in hex.
+    pub crc32c: String,
+}
+
+/// One data file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Name in the slot.
+    pub name: String,
+    /// Table.
+    pub table: String,
+    /// Rows.
+    pub rows: u64,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// CRC-32C of the bytes, in hex.
+    pub crc32c: String,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    v: u32,
+    kind: String,
+}
+
+impl Manifest {
+    /// The kind of slot that lands rows.
+    pub const BATCH: &'static str = "batch";
+
+    /// Parses a manifest; `path` is for the error.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Manifest, FormatError> {
+        let head: Head = parse(path, bytes)?;
+        if head.kind != Manifest::BATCH {
+            let found = format!("{} of kind `{}`", head.v, head.kind);
+            return Err(FormatError::Version { path: path.to_owned(), found });
+        }
+        parse(path, bytes)
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Bytes {
+        to_bytes(self)
+    }
+}

@@ -1,0 +1,67 @@
+//! What is committed.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::checkpoint::PartitionEntry;
+use crate::model::{Accounting, BatchId, Slot};
+
+/// A sealed micro-batch, as the commit sees it.
+#[derive(Debug)]
+pub struct Batch {
+    /// What was read, by partition.
+    pub partitions: Vec<PartitionEntry>,
+    /// What became of the messages.
+    pub counts: Accounting,
+    /// The rows.
+    pub content: Box<dyn Content>,
+}
+
+/// The rows of a batch, ready to be written as often as it takes.
+pub trait Content: Send + Sync + fmt::Debug {
+    /// The data files, in the order in which they are published. `slot` is the batch's number in rows that carry it.
+    /// Called off the runtime's threads.
+    fn files(&self, slot: Slot) -> Result<Vec<DataFile>, ContentError>;
+
+    /// Whether rows carry the batch's number, so that another slot means other files.
+    fn names_slot(&self) -> bool;
+}
+
+/// Rows that cannot be encoded: a bug of landfall.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows of table {table} cannot be encoded: {reason}")]
+pub struct ContentError {
+    /// Table.
+    pub table: String,
+    /// What the encoder said.
+    pub reason: String,
+}
+
+/// One encoded data file.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// Table.
+    pub table: String,
+    /// The table's directory.
+    pub location: String,
+    /// Fingerprint of the table's columns.
+    pub schema: String,
+    /// Rows.
+    pub rows: u64,
+    /// CRC-32C of the bytes.
+    pub crc32c: u32,
+    /// The file.
+    pub bytes: Bytes,
+}
+
+/// A staged attempt that goes for a slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// Its name.
+    pub batch: BatchId,
+    /// What it read.
+    pub partitions: Vec<PartitionEntry>,
+    /// The slot whose number its rows carry, if any do.
+    pub stamped_for: Option<Slot>,
+}

@@ -1,0 +1,202 @@
+//! Starting a job: its checkpoint is made or adopted, its tables are claimed, its log is read.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::log::{Log, LogError};
+use crate::checkpoint::{EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile, Snapshot};
+use crate::model::{Offset, Slot, TopicPartition};
+use crate::storage::{Parents, StorageError};
+
+/// Who starts.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The configuration's `job`.
+    pub name: String,
+    /// Its topics.
+    pub topics: Vec<String>,
+    /// Its tables: name and directory.
+    pub tables: Vec<(String, String)>,
+    /// Now, milliseconds since 1970 UTC.
+    pub now_ms: i64,
+}
+
+/// An opened log.
+#[derive(Debug)]
+pub struct Opened {
+    /// The job's file.
+    pub job: JobFile,
+    /// The state, all published.
+    pub state: LogState,
+    /// Whether this start began the log.
+    pub first_start: bool,
+}
+
+impl Log {
+    /// Makes the checkpoint's directories and this process's own in staging, and the tables' directories.
+    pub async fn make_directories(&self, incarnation: Uuid, job: &Job) -> Result<(), LogError> {
+        self.storage.mkdir(&self.layout.staging(), Parents::Create).await?;
+        self.storage.mkdir(&self.layout.epochs(), Parents::Create).await?;
+        self.storage.mkdir(&self.layout.incarnation(incarnation), Parents::Require).await?;
+        for (_, dir) in &job.tables {
+            self.storage.mkdir(dir, Parents::Create).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a log stands here already: then `starting_offsets` no longer counts.
+    pub async fn exists(&self) -> Result<bool, LogError> {
+        match self.storage.list(&self.layout.epochs()).await {
+            Ok(entries) => Ok(!entries.is_empty()),
+            Err(StorageError::NotFound { .. }) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Opens the job's log, or begins it at `starts`. Partitions that are not in `starts` begin with their oldest
+    /// message. Several daemons may do this at once: each file is put once, and the first one counts.
+    pub async fn open(
+        &self,
+        incarnation: Uuid,
+        job: &Job,
+        starts: &[(TopicPartition, Offset)],
+    ) -> Result<Opened, LogError> {
+        let file = self.job_file(incarnation, job).await?;
+        for (table, dir) in &job.tables {
+            self.claim_table(incarnation, &file, table, dir).await?;
+        }
+        let first_start = !self.exists().await?;
+        if first_start {
+            self.begin_log(incarnation, file.id, starts).await?;
+        }
+        let (epoch, dir) = self.last_epoch().await?;
+        let path = self.layout.snapshot(&dir);
+        let snapshot = Snapshot::parse(&path, &self.storage.read(&path).await?)?;
+        if snapshot.job != file.id || snapshot.epoch != epoch {
+            return Err(LogError::Config(format!(
+                "{path} is of job id {} and epoch {}, expected {} and {epoch}: files of two checkpoints are mixed",
+                snapshot.job, snapshot.epoch, file.id
+            )));
+        }
+        let mut state = LogState::from_snapshot(&snapshot, &dir);
+        self.catch_up(&mut state).await?;
+        Ok(Opened { job: file, state, first_start })
+    }
+
+    /// Writes a file that must appear whole and only once: privately first, then renamed into place.
+    async fn put_once(&self, incarnation: Uuid, path: &str, data: Bytes) -> Result<(), LogError> {
+        let private = format!("{}/put-{}", self.layout.incarnation(incarnation), Uuid::new_v4());
+        self.storage.create(&private, data).await?;
+        match self.storage.rename(&private, path).await {
+            Ok(()) => Ok(()),
+            Err(StorageError::AlreadyExists { .. }) => {
+                self.storage.delete(&private).await?;
+                Ok(())
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn read_if_there(&self, path: &str) -> Result<Option<Bytes>, LogError> {
+        match self.storage.read(path).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn job_file(&self, incarnation: Uuid, job: &Job) -> Result<JobFile, LogError> {
+        let path = self.layout.job_file();
+        if self.read_if_there(&path).await?.is_none() {
+            let file = JobFile {
+                v: FORMAT_VERSION,
+                job: job.name.clone(),
+                id: Uuid::new_v4(),
+                created_ms: job.now_ms,
+                topics: job.topics.clone(),
+                tables: job.tables.iter().map(|(name, _)| name.clone()).collect(),
+                shards: 1,
+            };
+            self.put_once(incarnation, &path, file.to_bytes()).await?;
+        }
+        let file = JobFile::parse(&path, &self.storage.read(&path).await?)?;
+        if file.job != job.name {
+            return Err(LogError::Config(format!(
+                "the checkpoint {} belongs to job `{}`, and this configuration says job = \"{}\". \
+                 Give every job a checkpoint of its own (storage.checkpoint), or the right name (job)",
+                self.storage.uri(self.layout.root()),
+                file.job,
+                job.name
+            )));
+        }
+        Ok(file)
+    }
+
+    async fn claim_table(&self, incarnation: Uuid, job: &JobFile, table: &str, dir: &str) -> Result<(), LogError> {
+        let path = Layout::owner_file(dir);
+        if self.read_if_there(&path).await?.is_none() {
+            let owner = OwnerFile {
+                v: FORMAT_VERSION,
+                job: job.job.clone(),
+                id: job.id,
+                checkpoint: self.storage.uri(self.layout.root()),
+            };
+            self.put_once(incarnation, &path, owner.to_bytes()).await?;
+        }
+        let owner = OwnerFile::parse(&path, &self.storage.read(&path).await?)?;
+        if owner.id != job.id {
+            return Err(LogError::Config(format!(
+                "table {table}: {} is fed by job `{}` (id {}, checkpoint {}), this is job `{}` (id {}). Two jobs must \
+                 not feed one table. If that checkpoint was deleted on purpose, delete the table's files and its \
+                 _owner.json too, else every row would land a second time",
+                self.storage.uri(dir),
+                owner.job,
+                owner.id,
+                owner.checkpoint,
+                job.job,
+                job.id
+            )));
+        }
+        Ok(())
+    }
+
+    async fn begin_log(
+        &self,
+        incarnation: Uuid,
+        job: Uuid,
+        starts: &[(TopicPartition, Offset)],
+    ) -> Result<(), LogError> {
+        let dir = Layout::new_epoch_dir(1, Uuid::new_v4());
+        self.storage.mkdir(&self.layout.epoch_dir(&dir), Parents::Require).await?;
+        let snapshot = LogState::first_snapshot(job, starts);
+        self.storage.create(&self.layout.snapshot(&dir), snapshot.to_bytes()).await?;
+        let entry = EpochFile { v: FORMAT_VERSION, dir, base_slot: Slot(0) };
+        self.put_once(incarnation, &self.layout.epoch_file(1), entry.to_bytes()).await
+    }
+
+    async fn last_epoch(&self) -> Result<(u64, String), LogError> {
+        let entries = self.storage.list(&self.layout.epochs()).await?;
+        let last = entries.iter().filter_map(|e| e.name.parse::<u64>().ok()).max();
+        let Some(epoch) = last else {
+            let uri = self.storage.uri(&self.layout.epochs());
+            return Err(LogError::Config(format!("{uri} holds no epoch: the checkpoint is damaged; restore it")));
+        };
+        let path = self.layout.epoch_file(epoch);
+        let entry = EpochFile::parse(&path, &self.storage.read(&path).await?)?;
+        Ok((epoch, entry.dir))
+    }
+
+    /// Deletes what dead processes left in staging more than `age_ms` ago. Any age is safe: a deletion and a commit race
+    /// on one path, and who loses its directory stages again.
+    pub async fn collect_staging(&self, own: Uuid, now_ms: i64, age_ms: i64) -> Result<u64, LogError> {
+        let mut deleted = 0;
+        for entry in self.storage.list(&self.layout.staging()).await? {
+            let old = entry.modified_ms < now_ms - age_ms;
+            if entry.is_dir && old && entry.name != own.to_string() {
+                self.storage.delete(&format!("{}/{}", self.layout.staging(), entry.name)).await?;
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,57 @@
+//! Retrying for ever with growing, jittered waits, and saying so once.
+
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use tracing::{error, info, warn};
+
+use crate::fault::Fault;
+use crate::storage::StorageError;
+
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// The waits of one operation that is tried until it works.
+#[derive(Debug)]
+pub(super) struct Retry {
+    what: &'static str,
+    wait: Duration,
+    since: Option<Instant>,
+}
+
+impl Retry {
+    pub(super) fn new(what: &'static str) -> Retry {
+        Retry { what, wait: FIRST, since: None }
+    }
+
+    /// Says what went wrong, once an outage, and waits.
+    pub(super) async fn failed(&mut self, e: &StorageError) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            match e.fault() {
+                Fault::Config => error!(
+                    error = %e,
+                    "cannot {}: somebody must give landfall the right (permission, quota); it tries again until then",
+                    self.what
+                ),
+                _ => warn!(error = %e, "cannot {}: trying again until the storage is back", self.what),
+            }
+        }
+        self.pause().await;
+    }
+
+    /// Waits, longer each time.
+    pub(super) async fn pause(&mut self) {
+        let jitter = rand::rng().random_range(0.5..1.0);
+        tokio::time::sleep(self.wait.mul_f64(jitter)).await;
+        self.wait = (self.wait * 2).min(LONGEST);
+    }
+
+    /// It worked: says so if it had not before.
+    pub(super) fn worked(&mut self) {
+        if let Some(since) = self.since.take() {
+            info!(outage_seconds = since.elapsed().as_secs_f64(), "the storage is back: could {}", self.what);
+        }
+        self.wait = FIRST;
+    }
+}

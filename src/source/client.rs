@@ -1,0 +1,164 @@
+//! Kafka clients: their configuration, what is asked once at start-up, and the producer of `demo` and `produce`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+
+use super::port::SourceError;
+use crate::model::TopicPartition;
+
+/// How to reach Kafka.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// `host:port,…`
+    pub bootstrap_servers: String,
+    /// Consumer group.
+    pub group_id: String,
+    /// librdkafka properties of the user.
+    pub properties: BTreeMap<String, String>,
+    /// How long a start waits for the brokers.
+    pub connect_timeout: Duration,
+}
+
+impl KafkaConfig {
+    fn base(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", "landfall");
+        config.set("reconnect.backoff.max.ms", "5000");
+        for (k, v) in &self.properties {
+            config.set(k, v);
+        }
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config
+    }
+
+    /// The consumer's configuration. What stands behind `properties` belongs to landfall: offsets live in the log only.
+    pub(super) fn consumer(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        // Our defaults, which the user may change.
+        config.set("isolation.level", "read_committed");
+        config.set("session.timeout.ms", "10000");
+        config.set("topic.metadata.refresh.interval.ms", "10000");
+        // librdkafka's 1000 ms lets a consumer that is slower than the network stand idle.
+        config.set("fetch.queue.backoff.ms", "5");
+        for (k, v) in self.base().config_map() {
+            config.set(k, v);
+        }
+        config.set("group.id", &self.group_id);
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "error");
+        config.set("enable.partition.eof", "true");
+        // Eager: an assignment is always the whole of what is ours.
+        config.set("partition.assignment.strategy", "range,roundrobin");
+        config
+    }
+
+    fn unreachable(&self, e: &KafkaError) -> SourceError {
+        SourceError::Unreachable {
+            servers: self.bootstrap_servers.clone(),
+            seconds: self.connect_timeout.as_secs(),
+            reason: describe(e),
+        }
+    }
+}
+
+/// A client error in words, without its Rust wrapping.
+pub(super) fn describe(e: &KafkaError) -> String {
+    match (e, e.rdkafka_error_code()) {
+        (KafkaError::ClientConfig(_, reason, key, _), _) => format!("{key}: {reason}"),
+        (KafkaError::ClientCreation(reason), _) => reason.clone(),
+        (_, Some(code)) => code.to_string(),
+        _ => e.to_string(),
+    }
+}
+
+fn bad_config(e: &KafkaError) -> SourceError {
+    SourceError::Config(describe(e))
+}
+
+/// All partitions of the topics, those that exist; asks the brokers for at most `connect_timeout`. Blocking.
+/// A topic that does not exist has no partitions in the answer.
+pub fn partitions_of(config: &KafkaConfig, topics: &[String]) -> Result<Vec<TopicPartition>, SourceError> {
+    let consumer: BaseConsumer = config.base().create().map_err(|e| bad_config(&e))?;
+    all_partitions(&consumer, config, topics)
+}
+
+fn all_partitions(
+    consumer: &BaseConsumer,
+    config: &KafkaConfig,
+    topics: &[String],
+) -> Result<Vec<TopicPartition>, SourceError> {
+    let until = Instant::now() + config.connect_timeout;
+    let mut found = Vec::new();
+    for topic in topics {
+        let metadata = loop {
+            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+            match consumer.fetch_metadata(Some(topic), left.min(Duration::from_secs(5))) {
+                Ok(metadata) => break metadata,
+                Err(e) if Instant::now() >= until => return Err(config.unreachable(&e)),
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        };
+        for t in metadata.topics().iter().filter(|t| t.error().is_none()) {
+            found.extend(t.partitions().iter().map(|p| TopicPartition::new(t.name(), p.id())));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The offsets after the newest message of every partition of the topics. Blocking.
+pub fn end_offsets(config: &KafkaConfig, topics: &[String]) -> Result<BTreeMap<TopicPartition, i64>, SourceError> {
+    let consumer: BaseConsumer = config.base().create().map_err(|e| bad_config(&e))?;
+    let partitions = all_partitions(&consumer, config, topics)?;
+    let ends = partitions.into_iter().map(|tp| {
+        let marks = consumer.fetch_watermarks(&tp.topic, tp.partition, config.connect_timeout);
+        marks.map(|(_, high)| (tp, high)).map_err(|e| config.unreachable(&e))
+    });
+    ends.collect()
+}
+
+/// Writes messages to a topic: idempotent, acknowledged by all replicas.
+pub struct Producer {
+    inner: ThreadedProducer<DefaultProducerContext>,
+    topic: String,
+}
+
+impl Producer {
+    /// A producer to `topic`, which must exist (or be created by the broker); asks for at most `connect_timeout`. Blocking.
+    pub fn new(config: &KafkaConfig, topic: &str) -> Result<Producer, SourceError> {
+        let mut client = config.base();
+        client.set("enable.idempotence", "true").set("acks", "all").set("linger.ms", "20");
+        let inner: ThreadedProducer<DefaultProducerContext> = client.create().map_err(|e| bad_config(&e))?;
+        let metadata = inner.client().fetch_metadata(Some(topic), config.connect_timeout);
+        let metadata = metadata.map_err(|e| config.unreachable(&e))?;
+        if metadata.topics().iter().any(|t| t.error().is_some()) {
+            let servers = config.bootstrap_servers.clone();
+            return Err(SourceError::NoTopic { topic: topic.to_owned(), servers });
+        }
+        Ok(Producer { inner, topic: topic.to_owned() })
+    }
+
+    /// Queues a message; waits while the queue is full. Blocking.
+    pub fn send(&self, value: &[u8]) -> Result<(), SourceError> {
+        loop {
+            match self.inner.send(BaseRecord::<(), [u8]>::to(&self.topic).payload(value)) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err((e, _)) => return Err(SourceError::Fatal(describe(&e))),
+            }
+        }
+    }
+
+    /// Waits until every message queued is acknowledged. Blocking.
+    pub fn flush(&self, limit: Duration) -> Result<(), SourceError> {
+        self.inner.flush(limit).map_err(|e| SourceError::Fatal(format!("messages not acknowledged: {}", describe(&e))))
+    }
+}

@@ -1,0 +1,375 @@
+//! The one thread that talks to librdkafka. Blocking by nature: it polls, fills chunks, and takes orders between polls.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::{info, warn};
+
+use super::client::{KafkaConfig, describe};
+use super::port::{Assignment, Event, SourceError, Start};
+use crate::model::{Chunk, Offset, Record, TopicPartition};
+
+/// A chunk is handed on when it has this many messages, or bytes, or is this old.
+const CHUNK_MESSAGES: usize = 2000;
+const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_AGE: Duration = Duration::from_millis(20);
+/// Longest wait for a message: orders are taken between two polls.
+const POLL: Duration = Duration::from_millis(50);
+/// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
+const PATIENCE: Duration = Duration::from_secs(2);
+const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
+
+/// An order to the thread.
+#[derive(Debug)]
+pub(super) enum Command {
+    Assign(Assignment),
+    CommitOffsets(Vec<(TopicPartition, Offset)>),
+    Stop,
+}
+
+/// Notes rebalances; they are handled between polls.
+#[derive(Default)]
+struct Context {
+    rebalances: Mutex<VecDeque<Option<Vec<TopicPartition>>>>,
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // librdkafka reconnects for ever by itself.
+        warn!(error = describe(&error), reason, "Kafka");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, tpl: &mut TopicPartitionList) {
+        let given = err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        // Accept what the group decided, but read nothing yet: where to start is the log's to say.
+        let accepted = if given { consumer.assign(&TopicPartitionList::new()) } else { consumer.unassign() };
+        if let Err(e) = accepted {
+            warn!(error = describe(&e), "Kafka rebalance");
+        }
+        let partitions = given
+            .then(|| tpl.elements().iter().map(|e| TopicPartition::new(e.topic(), e.partition())).collect::<Vec<_>>());
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(partitions);
+    }
+}
+
+pub(super) struct ConsumerThread {
+    consumer: BaseConsumer<Context>,
+    data: Sender<Event>,
+    control: Sender<Event>,
+    orders: Receiver<Command>,
+    generation: u64,
+    session: u64,
+    /// Ordered, but some watermark could not be asked yet.
+    wanted: Option<Assignment>,
+    retry_at: Instant,
+    positions: Vec<Position>,
+    /// Index of the partition of the last message: the next one is mostly of the same.
+    last: usize,
+    /// Events for a full channel, oldest first.
+    waiting: VecDeque<Event>,
+    waiting_since: Option<Instant>,
+    paused: bool,
+    said: HashSet<String>,
+}
+
+/// Where reading a partition stands.
+struct Position {
+    partition: TopicPartition,
+    next: Offset,
+    /// Begun with the oldest message, and none was read yet.
+    fresh: bool,
+}
+
+enum Polled {
+    Nothing,
+    Message,
+    End(i32),
+    Fatal(KafkaError),
+}
+
+impl ConsumerThread {
+    pub(super) fn new(
+        config: &KafkaConfig,
+        topics: &[String],
+        data: Sender<Event>,
+        control: Sender<Event>,
+        orders: Receiver<Command>,
+    ) -> Result<ConsumerThread, SourceError> {
+        let refused = |e: KafkaError| SourceError::Config(describe(&e));
+        let consumer: BaseConsumer<Context> =
+            config.consumer().create_with_context(Context::default()).map_err(refused)?;
+        consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
+        Ok(ConsumerThread {
+            consumer,
+            data,
+            control,
+            orders,
+            generation: 0,
+            session: 0,
+            wanted: None,
+            retry_at: Instant::now(),
+            positions: Vec::new(),
+            last: 0,
+            waiting: VecDeque::new(),
+            waiting_since: None,
+            paused: false,
+            said: HashSet::new(),
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        while self.take_orders() {
+            self.assign_wanted();
+            self.hand_on();
+            if !self.waiting.is_empty() && !self.paused {
+                // librdkafka's own threads keep the group membership alive meanwhile.
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            if let Some(e) = self.fill_chunk() {
+                let error = SourceError::Fatal(describe(&e));
+                _ = self.control.blocking_send(Event::Failed(error));
+                break;
+            }
+            self.report_rebalances();
+        }
+        self.consumer.unsubscribe();
+    }
+
+    /// `false`: stop.
+    fn take_orders(&mut self) -> bool {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Command::Assign(a)) if a.generation == self.generation => {
+                    self.wanted = Some(a);
+                    self.retry_at = Instant::now();
+                }
+                // The group has moved on: another `Assigned` is on its way.
+                Ok(Command::Assign(_)) => {}
+                Ok(Command::CommitOffsets(ends)) => self.commit_offsets(&ends),
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return !self.control.is_closed(),
+            }
+        }
+    }
+
+    fn commit_offsets(&self, ends: &[(TopicPartition, Offset)]) {
+        let mut list = TopicPartitionList::new();
+        for (tp, end) in ends {
+            _ = list.add_partition_offset(&tp.topic, tp.partition, KafkaOffset::Offset(end.0));
+        }
+        if let Err(e) = self.consumer.commit(&list, CommitMode::Async) {
+            warn!(error = describe(&e), "group offsets not written (lag tools only)");
+        }
+    }
+
+    /// Compares each start with what Kafka holds, and begins to read. A partition whose messages are gone is stopped.
+    fn assign_wanted(&mut self) {
+        let Some(wanted) = self.wanted.take_if(|_| Instant::now() >= self.retry_at) else { return };
+        let mut positions = Vec::new();
+        for (tp, start) in &wanted.starts {
+            match self.position(tp, *start) {
+                Ok(Ok(next)) => {
+                    positions.push(Position { partition: tp.clone(), next, fresh: *start == Start::Oldest });
+                }
+                Ok(Err(error)) => _ = self.control.blocking_send(Event::Stopped { error }),
+                Err(e) => return self.assign_later(wanted, "ask for the offsets of a partition", &e),
+            }
+        }
+        let mut list = TopicPartitionList::new();
+        for p in &positions {
+            let (topic, at) = (&p.partition.topic, KafkaOffset::Offset(p.next.0));
+            _ = list.add_partition_offset(topic, p.partition.partition, at);
+        }
+        if let Err(e) = self.consumer.assign(&list) {
+            return self.assign_later(wanted, "assign partitions", &e);
+        }
+        self.said.clear();
+        self.paused = false;
+        // What waits of an earlier session is of no use to anybody; of this one, reading goes on behind it.
+        if self.session != wanted.session {
+            self.waiting.clear();
+        }
+        let told = positions.iter().filter(|p| p.fresh || self.session != wanted.session);
+        let told = told.map(|p| (p.partition.clone(), p.next)).collect();
+        self.session = wanted.session;
+        self.waiting.push_back(Event::Positioned { session: self.session, positions: told });
+        self.positions = positions;
+        self.last = 0;
+    }
+
+    fn assign_later(&mut self, wanted: Assignment, what: &str, e: &KafkaError) {
+        self.say_once(format!("cannot {what}: {}; trying again", describe(e)));
+        self.retry_at = Instant::now() + Duration::from_secs(1);
+        self.wanted = Some(wanted);
+    }
+
+    fn position(&self, tp: &TopicPartition, start: Start) -> Result<Result<Offset, SourceError>, KafkaError> {
+        let (low, high) = self.consumer.fetch_watermarks(&tp.topic, tp.partition, WATERMARK_LIMIT)?;
+        let Start::At(end) = start else { return Ok(Ok(Offset(low))) };
+        let partition = tp.clone();
+        Ok(match end.0 {
+            at if at < low => Err(SourceError::Gap { partition, end, low, missing: low - at }),
+            at if at > high => Err(SourceError::Truncated { partition, end, high }),
+            _ => Ok(end),
+        })
+    }
+
+    fn report_rebalances(&mut self) {
+        loop {
+            let next = {
+                let context = self.consumer.context();
+                context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+            };
+            let Some(rebalance) = next else { return };
+            self.generation += 1;
+            self.wanted = None;
+            self.positions.clear();
+            let event = match rebalance {
+                Some(partitions) => Event::Assigned { generation: self.generation, partitions },
+                None => Event::Revoked,
+            };
+            _ = self.control.blocking_send(event);
+        }
+    }
+
+    /// Sends what waits, as far as there is room; pauses and resumes the partitions by it.
+    fn hand_on(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            match self.data.try_send(event) {
+                Ok(()) | Err(TrySendError::Closed(_)) => {}
+                Err(TrySendError::Full(event)) => {
+                    self.waiting.push_front(event);
+                    break;
+                }
+            }
+        }
+        if self.waiting.is_empty() {
+            self.waiting_since = None;
+            if self.paused {
+                self.switch(false);
+            }
+        } else {
+            let since = *self.waiting_since.get_or_insert_with(Instant::now);
+            if !self.paused && since.elapsed() > PATIENCE {
+                self.switch(true);
+            }
+        }
+    }
+
+    fn switch(&mut self, pause: bool) {
+        let Ok(assignment) = self.consumer.assignment() else { return };
+        let done = if pause { self.consumer.pause(&assignment) } else { self.consumer.resume(&assignment) };
+        match done {
+            Ok(()) => {
+                self.paused = pause;
+                let what = if pause { "paused: what is read waits to be landed" } else { "resumed" };
+                info!(partitions = assignment.count(), "reading {what}");
+            }
+            Err(e) => self.say_once(format!("cannot pause or resume: {}", describe(&e))),
+        }
+    }
+
+    fn fill_chunk(&mut self) -> Option<KafkaError> {
+        let mut chunk = Chunk::default();
+        let mut until = Instant::now() + POLL;
+        let mut end = None;
+        let mut fatal = None;
+        while chunk.len() < CHUNK_MESSAGES && chunk.byte_size() < CHUNK_BYTES {
+            let left = until.saturating_duration_since(Instant::now());
+            let first = chunk.is_empty();
+            match self.poll(left, &mut chunk) {
+                Polled::Nothing if left.is_zero() => break,
+                Polled::Nothing => {}
+                Polled::Message if first => until = Instant::now() + CHUNK_AGE,
+                Polled::Message => {}
+                Polled::End(partition) => {
+                    end = Some(partition);
+                    break;
+                }
+                Polled::Fatal(e) => {
+                    fatal = Some(e);
+                    break;
+                }
+            }
+        }
+        if !chunk.is_empty() {
+            self.waiting.push_back(Event::Messages { session: self.session, chunk });
+        }
+        if let Some(partition) = end {
+            self.waiting.push_back(Event::EndReached { session: self.session, partition });
+        }
+        fatal
+    }
+
+    fn poll(&mut self, limit: Duration, chunk: &mut Chunk) -> Polled {
+        let error = match self.consumer.poll(limit) {
+            None => return Polled::Nothing,
+            Some(Ok(message)) => {
+                return match push(&mut self.positions, &mut self.last, chunk, &message) {
+                    true => Polled::Message,
+                    false => Polled::Nothing,
+                };
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => return Polled::End(partition),
+            Some(Err(e @ KafkaError::MessageConsumptionFatal(_))) => return Polled::Fatal(e),
+            Some(Err(e)) => e,
+        };
+        match error.rdkafka_error_code() {
+            // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                let start = |p: &Position| if p.fresh { Start::Oldest } else { Start::At(p.next) };
+                let starts = self.positions.iter().map(|p| (p.partition.clone(), start(p))).collect();
+                self.wanted = Some(Assignment { generation: self.generation, session: self.session, starts });
+                self.retry_at = Instant::now();
+            }
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                self.say_once("a topic of kafka.topics does not exist yet: waiting for it".to_owned());
+            }
+            _ => self.say_once(format!("Kafka: {}; the client tries again", describe(&error))),
+        }
+        Polled::Nothing
+    }
+
+    /// Warns, but not again until an assignment has succeeded.
+    fn say_once(&mut self, text: String) {
+        if self.said.insert(text.clone()) {
+            warn!("{text}");
+        }
+    }
+}
+
+/// Appends a message; `false` if its partition is not (no longer) ours, or it lies before our position.
+fn push(positions: &mut [Position], last: &mut usize, chunk: &mut Chunk, m: &BorrowedMessage<'_>) -> bool {
+    let is = |p: &Position| p.partition.partition == m.partition() && &*p.partition.topic == m.topic();
+    if !positions.get(*last).is_some_and(is) {
+        let Some(found) = positions.iter().position(is) else { return false };
+        *last = found;
+    }
+    let position = &mut positions[*last];
+    // After a re-assignment librdkafka may hand out what lies before the new start.
+    if m.offset() < position.next.0 {
+        return false;
+    }
+    chunk.push(Record {
+        partition: &position.partition,
+        offset: m.offset(),
+        timestamp_ms: m.timestamp().to_millis(),
+        key: m.key(),
+        value: m.payload(),
+    });
+    position.next = Offset::after(m.offset());
+    position.fresh = false;
+    true
+}

@@ -1,0 +1,170 @@
+//! The memory twin: topics in memory, one consumer that owns every partition.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::port::{Assignment, Event, Source, SourceError, Start};
+use crate::model::{Chunk, Offset, Record, TopicPartition};
+
+type Message = (i64, Option<Vec<u8>>);
+
+#[derive(Debug, Default)]
+struct Topics {
+    partitions: BTreeMap<TopicPartition, (i64, Vec<Message>)>,
+    committed: BTreeMap<TopicPartition, Offset>,
+}
+
+/// Topics that survive their consumers.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryTopic {
+    topics: Arc<Mutex<Topics>>,
+    appended: Arc<Notify>,
+}
+
+impl MemoryTopic {
+    fn lock(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a partition that holds nothing.
+    pub fn create(&self, partition: &TopicPartition) {
+        self.lock().partitions.entry(partition.clone()).or_default();
+    }
+
+    /// Appends a message; `None` is a tombstone.
+    pub fn append(&self, partition: &TopicPartition, timestamp_ms: i64, value: Option<&[u8]>) {
+        let mut topics = self.lock();
+        let (_, log) = topics.partitions.entry(partition.clone()).or_default();
+        log.push((timestamp_ms, value.map(<[u8]>::to_vec)));
+        self.appended.notify_waiters();
+    }
+
+    /// Lets retention remove all messages before `offset`.
+    pub fn expire(&self, partition: &TopicPartition, offset: i64) {
+        if let Some((low, log)) = self.lock().partitions.get_mut(partition) {
+            log.drain(..(offset - *low) as usize);
+            *low = offset;
+        }
+    }
+
+    /// The group offsets that a consumer wrote.
+    pub fn committed(&self) -> BTreeMap<TopicPartition, Offset> {
+        self.lock().committed.clone()
+    }
+}
+
+/// A consumer of all partitions of a [`MemoryTopic`].
+pub struct MemorySource {
+    topic: MemoryTopic,
+    chunk: usize,
+    control: Mutex<VecDeque<Event>>,
+    data: Mutex<VecDeque<Event>>,
+    session: Mutex<u64>,
+    positions: Mutex<BTreeMap<TopicPartition, (Offset, bool)>>,
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MemorySource {
+    /// A consumer that hands out chunks of at most `chunk` messages.
+    pub fn subscribe(topic: &MemoryTopic, chunk: usize) -> MemorySource {
+        let partitions = topic.lock().partitions.keys().cloned().collect();
+        MemorySource {
+            topic: topic.clone(),
+            chunk,
+            control: Mutex::new(VecDeque::from([Event::Assigned { generation: 1, partitions }])),
+            data: Mutex::default(),
+            session: Mutex::default(),
+            positions: Mutex::default(),
+        }
+    }
+
+    fn read(&self) -> Option<Event> {
+        if let Some(event) = lock(&self.data).pop_front() {
+            return Some(event);
+        }
+        let session = *lock(&self.session);
+        let topics = self.topic.lock();
+        for (tp, (position, told)) in lock(&self.positions).iter_mut() {
+            let Some((low, log)) = topics.partitions.get(tp) else { continue };
+            let from = (position.0 - low) as usize;
+            if from >= log.len() {
+                if !std::mem::replace(told, true) {
+                    return Some(Event::EndReached { session, partition: tp.partition });
+                }
+                continue;
+            }
+            let mut chunk = Chunk::default();
+            for (i, (timestamp_ms, value)) in log.iter().enumerate().skip(from).take(self.chunk) {
+                let offset = low + i as i64;
+                let (timestamp_ms, value) = (Some(*timestamp_ms), value.as_deref());
+                chunk.push(Record { partition: tp, offset, timestamp_ms, key: None, value });
+                *position = Offset::after(offset);
+            }
+            *told = false;
+            return Some(Event::Messages { session, chunk });
+        }
+        None
+    }
+}
+
+#[async_trait]
+impl Source for MemorySource {
+    async fn next(&mut self, data: bool) -> Option<Event> {
+        loop {
+            let appended = self.topic.appended.clone();
+            let appended = appended.notified();
+            if let Some(event) = lock(&self.control).pop_front() {
+                return Some(event);
+            }
+            if data && let Some(event) = self.read() {
+                return Some(event);
+            }
+            appended.await;
+        }
+    }
+
+    fn assign(&self, a: Assignment) {
+        let topics = self.topic.lock();
+        let mut positions = BTreeMap::new();
+        for (tp, start) in a.starts {
+            let Some((low, log)) = topics.partitions.get(&tp) else { continue };
+            let high = low + log.len() as i64;
+            let error = match start {
+                Start::Oldest => {
+                    positions.insert(tp, (Offset(*low), false));
+                    continue;
+                }
+                Start::At(end) if end.0 < *low => {
+                    SourceError::Gap { partition: tp, end, low: *low, missing: low - end.0 }
+                }
+                Start::At(end) if end.0 > high => SourceError::Truncated { partition: tp, end, high },
+                Start::At(end) => {
+                    positions.insert(tp, (end, false));
+                    continue;
+                }
+            };
+            lock(&self.control).push_back(Event::Stopped { error });
+        }
+        *lock(&self.session) = a.session;
+        let told = positions.iter().map(|(tp, (o, _))| (tp.clone(), *o)).collect();
+        *lock(&self.positions) = positions;
+        let mut data = lock(&self.data);
+        data.clear();
+        data.push_back(Event::Positioned { session: a.session, positions: told });
+        self.topic.appended.notify_waiters();
+    }
+
+    fn commit_offsets(&self, ends: Vec<(TopicPartition, Offset)>) {
+        self.topic.lock().committed.extend(ends);
+    }
+
+    async fn stop(&mut self) {
+        lock(&self.positions).clear();
+    }
+}

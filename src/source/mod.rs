@@ -1,0 +1,14 @@
+//! Where messages come from: one small port, Kafka behind it, and a memory twin.
+
+mod client;
+mod consumer;
+mod embedded;
+mod kafka;
+mod memory;
+mod port;
+
+pub use client::{KafkaConfig, Producer, end_offsets, partitions_of};
+pub use embedded::EmbeddedKafka;
+pub use kafka::KafkaSource;
+pub use memory::{MemorySource, MemoryTopic};
+pub use port::{Assignment, Event, Source, SourceError, Start};

@@ -1,0 +1,159 @@
+//! What landfall asks of a message source. The source decides who owns which partition; where reading starts is told
+//! to it, from the log: a source's own idea of committed offsets is never asked.
+
+use async_trait::async_trait;
+
+use crate::fault::Fault;
+use crate::model::{Chunk, Offset, TopicPartition};
+
+/// Where a partition's reading starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At this position: the log's end.
+    At(Offset),
+    /// With the oldest message that is there: the log knows nothing of the partition.
+    Oldest,
+}
+
+/// What to read, from where. It replaces the assignment before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The [`Event::Assigned`] that it answers; ignored if the group has moved on since.
+    pub generation: u64,
+    /// Stamped on every event that comes of it, so that what is still under way from an earlier one can be told.
+    pub session: u64,
+    /// Partitions and their starts.
+    pub starts: Vec<(TopicPartition, Start)>,
+}
+
+/// What a source has to say.
+#[derive(Debug)]
+pub enum Event {
+    /// The group gave us these partitions, all there are of ours. Nothing is read until [`Source::assign`].
+    Assigned {
+        /// Counts the group's decisions.
+        generation: u64,
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// The group took all partitions away; an `Assigned` follows unless we are leaving.
+    Revoked,
+    /// Reading starts here.
+    Positioned {
+        /// Session of the assignment.
+        session: u64,
+        /// Each partition's first position.
+        positions: Vec<(TopicPartition, Offset)>,
+    },
+    /// Messages, in order within each partition.
+    Messages {
+        /// Session of the assignment.
+        session: u64,
+        /// The messages.
+        chunk: Chunk,
+    },
+    /// All that was in the partition, at some time since the last message of it, has been read.
+    EndReached {
+        /// Session of the assignment.
+        session: u64,
+        /// Partition number; the client does not tell the topic.
+        partition: i32,
+    },
+    /// A partition cannot be read on until a person decides. The others go on.
+    Stopped {
+        /// Why, and what to do.
+        error: SourceError,
+    },
+    /// The source is finished: it cannot go on by itself.
+    Failed(SourceError),
+}
+
+/// A message source.
+#[async_trait]
+pub trait Source: Send {
+    /// The next event; of the kind `Messages`, `Positioned` and `EndReached` only if `data`, so that a full buffer
+    /// does not keep rebalances waiting. Cancel-safe. `None`: the source has ended.
+    async fn next(&mut self, data: bool) -> Option<Event>;
+
+    /// Reads these partitions from these positions.
+    fn assign(&self, assignment: Assignment);
+
+    /// Tells Kafka how far we are, for lag tools. Never read back.
+    fn commit_offsets(&self, ends: Vec<(TopicPartition, Offset)>);
+
+    /// Leaves the group and ends.
+    async fn stop(&mut self);
+}
+
+/// Why a source fails.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SourceError {
+    /// The brokers do not answer.
+    #[error(
+        "no Kafka broker of {servers} answered within {seconds} s: {reason}. Check kafka.bootstrap_servers, and that the broker's advertised.listeners can be reached from here"
+    )]
+    Unreachable {
+        /// Bootstrap servers.
+        servers: String,
+        /// The limit.
+        seconds: u64,
+        /// What the client said.
+        reason: String,
+    },
+    /// The client refuses the configuration.
+    #[error("kafka.properties: {0}")]
+    Config(String),
+    /// A topic is not there.
+    #[error("topic {topic} does not exist at {servers}")]
+    NoTopic {
+        /// Topic.
+        topic: String,
+        /// Bootstrap servers.
+        servers: String,
+    },
+    /// Retention overtook us.
+    #[error(
+        "{partition}: the log goes on at offset {end}, but the oldest message still in Kafka has offset {low}: \
+         {missing} offsets are gone by retention. This partition is stopped so that the gap is not skipped in silence; \
+         the others go on"
+    )]
+    Gap {
+        /// Partition.
+        partition: TopicPartition,
+        /// The log's end.
+        end: Offset,
+        /// Kafka's low watermark.
+        low: i64,
+        /// `low - end`.
+        missing: i64,
+    },
+    /// The topic was made anew or cut.
+    #[error(
+        "{partition}: the log goes on at offset {end}, but Kafka's newest message is before offset {high}: the topic \
+         was deleted and made again, or truncated. This partition is stopped; the others go on. Give the new topic a \
+         job with a new checkpoint and new tables"
+    )]
+    Truncated {
+        /// Partition.
+        partition: TopicPartition,
+        /// The log's end.
+        end: Offset,
+        /// Kafka's high watermark.
+        high: i64,
+    },
+    /// The client gave up for good.
+    #[error("Kafka client: {0}")]
+    Fatal(String),
+}
+
+impl SourceError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            SourceError::Unreachable { .. } => Fault::Retry,
+            SourceError::Config(_) | SourceError::NoTopic { .. } => Fault::Config,
+            SourceError::Gap { .. } | SourceError::Truncated { .. } => Fault::BadData,
+            SourceError::Fatal(_) => Fault::Retry,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Exactly once, over the memory storage: a crash, a lost reply or an error at every single storage call.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::faulty::{Fault, FaultyStorage};
+use common::toy::{batch, complete, open, partition, visible};
+use landfall::commit::{Committed, Committer};
+use landfall::model::Offset;
+use landfall::storage::{LocalStorage, MemoryStorage, Storage};
+
+/// Lands messages up to `end` in batches of 3, from wherever the log stands.
+async fn land(committer: &mut Committer, end: i64, stamped: bool) {
+    loop {
+        let from = committer.end(&partition(0)).unwrap_or(Offset(0)).0;
+        if from >= end {
+            return;
+        }
+        let b = batch(&[(0, from, (from + 3).min(end))], stamped);
+        committer.commit(&b).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn lands_in_order_and_goes_on_after_a_restart() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let mut first = open(storage.clone()).await;
+    land(&mut first, 7, false).await;
+    drop(first);
+    let mut second = open(storage.clone()).await;
+    assert_eq!(second.end(&partition(0)), Some(Offset(7)));
+    assert_eq!(second.state().next().0, 3);
+    land(&mut second, 10, false).await;
+    assert_eq!(visible(&*storage).await, complete(&[(0, 10)]));
+}
+
+/// Runs a daemon with the fault at call `at` for as long as it gets, then a sound one; returns the calls made.
+async fn interrupted(fault: Fault, at: usize) -> usize {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let faulty = Arc::new(FaultyStorage::new(storage.clone(), fault, at));
+    let work = async {
+        let mut doomed = open(faulty.clone()).await;
+        land(&mut doomed, 7, true).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = faulty.crashed() => {}
+    }
+    for rows in visible(&*storage).await.values() {
+        assert!(rows.values().all(|&n| n == 1), "{fault:?} at call {at}: a row is there twice before recovery");
+    }
+    let mut next = open(storage.clone()).await;
+    land(&mut next, 10, true).await;
+    assert_eq!(visible(&*storage).await, complete(&[(0, 10)]), "{fault:?} at call {at}");
+    faulty.calls()
+}
+
+#[tokio::test]
+async fn no_row_is_lost_or_doubled_by_a_fault_at_any_storage_call() {
+    for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error] {
+        // All at once: an error is waited out in real time.
+        let calls = futures_util::future::join_all((0..200).map(|at| interrupted(fault, at))).await;
+        let reached = calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count();
+        assert!((40..200).contains(&reached), "a start and three commits make {reached} storage calls");
+    }
+}
+
+#[tokio::test]
+async fn two_daemons_that_own_different_partitions_both_land() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    for i in 0..4 {
+        let (of_a, of_b) = (batch(&[(0, i, i + 1)], true), batch(&[(1, 2 * i, 2 * i + 2)], true));
+        let (ra, rb) = tokio::join!(a.commit(&of_a), b.commit(&of_b));
+        assert!(matches!(ra.unwrap(), Committed::Landed { .. }));
+        assert!(matches!(rb.unwrap(), Committed::Landed { .. }));
+    }
+    assert_eq!(visible(&*storage).await, complete(&[(0, 4), (1, 8)]));
+}
+
+#[tokio::test]
+async fn of_two_daemons_with_the_same_messages_one_lands_and_the_other_gives_way() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    let (ra, rb) = (a.commit(&batch(&[(0, 0, 5)], false)).await, b.commit(&batch(&[(0, 0, 3)], false)).await);
+    assert!(matches!(ra.unwrap(), Committed::Landed { .. }));
+    assert!(matches!(rb.unwrap(), Committed::Superseded));
+    assert_eq!(b.end(&partition(0)), Some(Offset(5)), "the loser has read the winner's slot");
+    land(&mut b, 8, false).await;
+    assert_eq!(visible(&*storage).await, complete(&[(0, 8)]));
+    let staging = storage.list("/checkpoint/staging").await.unwrap();
+    for incarnation in staging {
+        let dir = format!("/checkpoint/staging/{}", incarnation.name);
+        assert!(storage.list(&dir).await.unwrap().is_empty(), "the loser clears its staging directory");
+    }
+}
+
+#[tokio::test]
+async fn rows_carry_the_number_of_the_slot_that_they_land_in() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    a.commit(&batch(&[(0, 0, 1)], true)).await.unwrap();
+    // b expects slot 0 and finds it taken.
+    b.commit(&batch(&[(1, 0, 1)], true)).await.unwrap();
+    let files = storage.list("/tables/a").await.unwrap();
+    let files: Vec<_> = files.iter().filter(|f| !f.name.starts_with('_')).collect();
+    assert_eq!(files.len(), 2);
+    for (slot, file) in files.iter().enumerate() {
+        let text = storage.read(&format!("/tables/a/{}", file.name)).await.unwrap();
+        assert!(file.name.starts_with(&format!("{slot:012}-0-")), "{}", file.name);
+        assert!(text.starts_with(format!("slot {slot}\n").as_bytes()), "{} holds {text:?}", file.name);
+    }
+}
+
+#[tokio::test]
+async fn a_void_slot_is_a_no_op_for_everybody() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let mut a = open(storage.clone()).await;
+    land(&mut a, 3, false).await;
+    // A late duplicate of some `mkdirs` may make an empty slot.
+    let dir = format!("/checkpoint/log/{}/000000000001", a.state().dir());
+    storage.mkdir(&dir, landfall::storage::Parents::Require).await.unwrap();
+    land(&mut a, 6, true).await;
+    assert_eq!(a.state().next().0, 3);
+    let b = open(storage.clone()).await;
+    assert_eq!((b.state().next().0, b.end(&partition(0))), (3, Some(Offset(6))));
+    assert_eq!(visible(&*storage).await, complete(&[(0, 6)]));
+}
+
+#[tokio::test]
+async fn a_second_job_is_kept_out_of_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(folder.path()));
+    drop(open(storage.clone()).await);
+    // The checkpoint is lost: a new job must not land everything again into the same tables.
+    assert!(storage.delete("/checkpoint").await.unwrap());
+    let log = landfall::commit::Log::new(storage, landfall::checkpoint::Layout::new("/checkpoint"));
+    let tables = vec![("a".to_owned(), "/tables/a".to_owned())];
+    let job = landfall::commit::Job { name: "toy".to_owned(), topics: vec![], tables, now_ms: 0 };
+    let incarnation = uuid::Uuid::new_v4();
+    log.make_directories(incarnation, &job).await.unwrap();
+    let e = log.open(incarnation, &job, &[]).await.unwrap_err();
+    assert!(e.to_string().contains("Two jobs must not feed one table"), "{e}");
+    assert_eq!(e.fault(), landfall::fault::Fault::Config);
+}
+
+#[tokio::test]
+async fn a_manifest_of_a_later_version_stops_the_daemon() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let mut a = open(storage.clone()).await;
+    let slot = format!("/checkpoint/log/{}/000000000000", a.state().dir());
+    storage.mkdir(&slot, landfall::storage::Parents::Require).await.unwrap();
+    let name = format!("{slot}/m.{}.json", uuid::Uuid::new_v4());
+    storage.create(&name, bytes::Bytes::from_static(br#"{"v":1,"kind":"seal","next":"x"}"#)).await.unwrap();
+    let e = a.catch_up().await.unwrap_err();
+    assert!(e.to_string().contains("of kind `seal` is not known to this landfall"), "{e}");
+}

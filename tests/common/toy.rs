@@ -1,0 +1,107 @@
+//! A job whose messages are their own offsets and whose files are lists of them: the protocol without Parquet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use landfall::checkpoint::{Layout, PartitionEntry};
+use landfall::commit::{Batch, Committer, Content, ContentError, DataFile, Job, Log};
+use landfall::model::{Accounting, Offset, Slot, TopicPartition};
+use landfall::storage::Storage;
+use uuid::Uuid;
+
+pub const CHECKPOINT: &str = "/checkpoint";
+pub const TABLES: [&str; 2] = ["a", "b"];
+
+pub fn table_dir(table: &str) -> String {
+    format!("/tables/{table}")
+}
+
+pub fn partition(p: i32) -> TopicPartition {
+    TopicPartition::new("events", p)
+}
+
+/// Every message goes to both tables.
+#[derive(Debug)]
+struct Rows {
+    text: String,
+    stamped: bool,
+}
+
+impl Content for Rows {
+    fn files(&self, slot: Slot) -> Result<Vec<DataFile>, ContentError> {
+        let file = |table: &str| {
+            let stamp = if self.stamped { format!("slot {}\n", slot.0) } else { String::new() };
+            let bytes = Bytes::from(format!("{stamp}{}", self.text));
+            let rows = self.text.lines().count() as u64;
+            let crc32c = 0;
+            let (table, location, schema) = (table.to_owned(), table_dir(table), String::new());
+            DataFile { table, location, schema, rows, crc32c, bytes }
+        };
+        Ok(TABLES.map(file).to_vec())
+    }
+    fn names_slot(&self) -> bool {
+        self.stamped
+    }
+}
+
+/// Messages `start..end` of some partitions.
+pub fn batch(ranges: &[(i32, i64, i64)], stamped: bool) -> Arc<Batch> {
+    let mut text = String::new();
+    let mut partitions = Vec::new();
+    let mut read = 0;
+    for &(p, start, end) in ranges {
+        (start..end).for_each(|o| text.push_str(&format!("{p}:{o}\n")));
+        let records = (end - start) as u64;
+        read += records;
+        let (start, end) = (Offset(start), Offset(end));
+        partitions.push(PartitionEntry { topic: "events".to_owned(), p, start, end, records, tail: None });
+    }
+    let counts = Accounting { read, events: read, ..Accounting::default() };
+    Arc::new(Batch { partitions, counts, content: Box::new(Rows { text, stamped }) })
+}
+
+/// Starts a daemon's committer on the storage, as `run` does.
+pub async fn open(storage: Arc<dyn Storage>) -> Committer {
+    let log = Log::new(storage, Layout::new(CHECKPOINT));
+    let incarnation = Uuid::new_v4();
+    let tables = TABLES.map(|t| (t.to_owned(), table_dir(t))).to_vec();
+    let job = Job { name: "toy".to_owned(), topics: vec!["events".to_owned()], tables, now_ms: 0 };
+    loop {
+        // Start-up stops at the first error; a supervisor starts it again.
+        if log.make_directories(incarnation, &job).await.is_err() {
+            continue;
+        }
+        if let Ok(opened) = log.open(incarnation, &job, &[]).await {
+            return Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), || 0);
+        }
+    }
+}
+
+/// What a plain directory reader sees: each row of each table, and how often.
+pub async fn visible(storage: &dyn Storage) -> BTreeMap<String, BTreeMap<String, usize>> {
+    let mut tables = BTreeMap::new();
+    for table in TABLES {
+        let mut rows = BTreeMap::new();
+        let dir = table_dir(table);
+        for entry in storage.list(&dir).await.unwrap_or_default() {
+            if entry.name.starts_with('_') {
+                continue;
+            }
+            let data = storage.read(&format!("{dir}/{}", entry.name)).await.unwrap();
+            let text = String::from_utf8(data.to_vec()).unwrap();
+            for line in text.lines().filter(|l| !l.starts_with("slot ")) {
+                *rows.entry(line.to_owned()).or_default() += 1;
+            }
+        }
+        tables.insert(table.to_owned(), rows);
+    }
+    tables
+}
+
+/// Every message `0..end` of the partitions, once in each table.
+pub fn complete(ends: &[(i32, i64)]) -> BTreeMap<String, BTreeMap<String, usize>> {
+    let rows: BTreeMap<String, usize> =
+        ends.iter().flat_map(|&(p, end)| (0..end).map(move |o| (format!("{p}:{o}"), 1))).collect();
+    TABLES.map(|t| (t.to_owned(), rows.clone())).into()
+}
