@@ -2,18 +2,17 @@
 //!
 //! The real one runs where `LANDFALL__METASTORE__URI` names it, as for landfall itself; `LANDFALL__STORAGE__URL` says
 //! where its tables' directories may be (default: under `file:///tmp`, which must then be the metastore's own disk).
+#![allow(clippy::unwrap_used)]
 
-#[path = "common/catalog_suite.rs"]
-mod catalog_suite;
-#[path = "common/proxy.rs"]
-mod proxy;
+mod common;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use common::catalog_suite;
+use common::proxy::Proxy;
 use landfall::catalog::{Catalog, CatalogError, CatalogTable, HiveCatalog, MemoryCatalog};
 use landfall::config::settings::Metastore;
-use proxy::Proxy;
 
 fn hive(uri: &str, limit: Duration) -> HiveCatalog {
     let settings = Metastore { uri: uri.into(), database: "default".into(), call_timeout: limit, framed: false };
