@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod checkpoint;
 pub mod commit;
 pub mod config;
+pub mod encode;
 pub mod fault;
 pub mod model;
 pub mod schema;

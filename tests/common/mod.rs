@@ -1,6 +1,8 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
+pub mod catalog_suite;
 pub mod faulty;
+pub mod proxy;
 pub mod storage_suite;
 pub mod toy;

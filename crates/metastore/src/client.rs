@@ -1,0 +1,170 @@
+//! The client: one connection pool, made when needed and made anew after it failed.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hive_metastore as hms;
+use hms::ThriftHiveMetastoreClient as Thrift;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use volo_thrift::MaybeException;
+use volo_thrift::codec::default::DefaultMakeCodec;
+
+use crate::error::{Error, first_line};
+use crate::table::{Database, Table, new_database};
+
+/// Limits and transport of a [`Client`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Limit of resolving the name and connecting.
+    pub connect_timeout: Duration,
+    /// Limit of one call, connecting included. Not below 30 s in production: Hive 3.1 retries errors of its database
+    /// for 20 s before it answers.
+    pub call_timeout: Duration,
+    /// Whether the server has `hive.metastore.thrift.framed.transport.enabled`.
+    pub framed: bool,
+    /// Owner of what is created; `None`: nobody.
+    pub owner: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let (connect_timeout, call_timeout) = (Duration::from_secs(5), Duration::from_secs(40));
+        Options { connect_timeout, call_timeout, framed: false, owner: None }
+    }
+}
+
+/// A client of one metastore. Made without a call; needs a tokio runtime with I/O and time.
+pub struct Client {
+    address: String,
+    options: Options,
+    thrift: Mutex<Option<Thrift>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.address).field("options", &self.options).finish()
+    }
+}
+
+/// Calls, within the limit, and finds the exception where the generated client hides it: on the `Ok` side. The
+/// variants of each method's exception enum are named only by position, so each method lists its own.
+macro_rules! call {
+    ($client:ident, $thrift:ident => $call:expr, $exceptions:ident { $($variant:ident => $kind:ident),* }) => {
+        $client.within_limit(async {
+            let $thrift = $client.thrift().await?;
+            match $call.await? {
+                MaybeException::Ok(v) => Ok(v),
+                MaybeException::Exception(e) => Err(match e {
+                    $( hms::$exceptions::$variant(x) => {
+                        Error::$kind(x.message.as_deref().map(first_line).unwrap_or_default())
+                    } )*
+                }),
+            }
+        }).await
+    };
+}
+
+impl Client {
+    /// A client of the metastore at `address` (`host:port`).
+    pub fn new(address: impl Into<String>, options: Options) -> Client {
+        Client { address: address.into(), options, thrift: Mutex::new(None) }
+    }
+
+    /// The table, or [`Error::NoSuchObject`] if it or its database is missing.
+    pub async fn get_table(&self, database: &str, name: &str) -> Result<Table, Error> {
+        // get_table itself is gone in Hive 4; this one is there from 2.3 on
+        let request = hms::GetTableRequest {
+            db_name: database.to_owned().into(),
+            tbl_name: name.to_owned().into(),
+            capabilities: None,
+        };
+        call!(self, t => t.get_table_req(request),
+            ThriftHiveMetastoreGetTableReqException { O1 => Meta, O2 => NoSuchObject })
+        .map(|r| Table::from_thrift(r.table))
+    }
+
+    /// Creates an external table of Parquet files from the table's database, name, columns, keys, location and
+    /// parameters. A missing database is [`Error::InvalidObject`]. The server makes a missing directory, and may
+    /// delete one that it made if it fails: make it before.
+    pub async fn create_table(&self, table: &Table) -> Result<(), Error> {
+        let table = table.to_thrift(self.options.owner.as_deref());
+        call!(self, t => t.create_table(table), ThriftHiveMetastoreCreateTableException {
+            O1 => AlreadyExists, O2 => InvalidObject, O3 => Meta, O4 => NoSuchObject })
+    }
+
+    /// Drops the table's entry; `false`: there was none. The files stay, as long as it is an external table.
+    pub async fn drop_table(&self, database: &str, name: &str) -> Result<bool, Error> {
+        let delete_data = false;
+        let dropped = call!(self, t => t.drop_table(database.to_owned().into(), name.to_owned().into(), delete_data),
+            ThriftHiveMetastoreDropTableException { O1 => NoSuchObject, O3 => Meta });
+        match dropped {
+            Ok(()) => Ok(true),
+            Err(Error::NoSuchObject(_)) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The database, or [`Error::NoSuchObject`].
+    pub async fn get_database(&self, name: &str) -> Result<Database, Error> {
+        call!(self, t => t.get_database(name.to_owned().into()),
+            ThriftHiveMetastoreGetDatabaseException { O1 => NoSuchObject, O2 => Meta })
+        .map(Database::from_thrift)
+    }
+
+    /// Creates a database if it is missing; without a location it lies in the server's warehouse directory.
+    /// `false`: it was there, and is left alone.
+    pub async fn create_database(&self, name: &str, location: Option<&str>) -> Result<bool, Error> {
+        let database = new_database(name, location, self.options.owner.as_deref());
+        let created = call!(self, t => t.create_database(database), ThriftHiveMetastoreCreateDatabaseException {
+            O1 => AlreadyExists, O2 => InvalidObject, O3 => Meta });
+        match created {
+            Ok(()) => Ok(true),
+            Err(Error::AlreadyExists(_)) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The limit outside all others, so that nothing inside the generated client can hang the caller.
+    async fn within_limit<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = self.options.call_timeout;
+        let result = timeout(limit, call).await.unwrap_or(Err(Error::TimedOut(limit)));
+        if result.as_ref().is_err_and(Error::spoils_connection) {
+            self.keep(None);
+        }
+        result
+    }
+
+    fn keep(&self, thrift: Option<Thrift>) {
+        *self.thrift.lock().unwrap_or_else(PoisonError::into_inner) = thrift;
+    }
+
+    /// The generated client, made anew with the name resolved again if the last one failed.
+    async fn thrift(&self) -> Result<Thrift, Error> {
+        let kept = self.thrift.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(t) = kept {
+            return Ok(t);
+        }
+        // The generated client takes one address and tries no other: a trial connection finds the one of the name's
+        // addresses that answers (`localhost` is often two of them).
+        let connect = timeout(self.options.connect_timeout, TcpStream::connect(&self.address));
+        let trial = connect.await.map_err(|_| Error::TimedOut(self.options.connect_timeout))?;
+        let peer = trial.and_then(|t| t.peer_addr()).map_err(|e| Error::Transport(e.to_string()))?;
+        // These limits are only a second line: a little later than ours, so that it is ours that ends a call.
+        let later = self.options.call_timeout + Duration::from_secs(1);
+        let builder = hms::ThriftHiveMetastoreClientBuilder::new("metastore")
+            .address(peer)
+            .connect_timeout(Some(self.options.connect_timeout))
+            .read_write_timeout(Some(later))
+            .rpc_timeout(Some(later));
+        // The default, TTHeader, is spoken by no metastore.
+        let thrift = match self.options.framed {
+            true => builder.make_codec(DefaultMakeCodec::framed()).build(),
+            false => builder.make_codec(DefaultMakeCodec::buffered()).build(),
+        };
+        self.keep(Some(thrift.clone()));
+        Ok(thrift)
+    }
+}

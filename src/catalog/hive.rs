@@ -1,0 +1,170 @@
+//! A Hive metastore as a catalog. The only file that names its client.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use landfall_metastore::{Client, Column, Error, Options, Table};
+
+use super::port::{Catalog, CatalogError, CatalogTable};
+use crate::config::settings::Metastore;
+use crate::fault::Fault;
+
+/// A Hive metastore, 2.3 to 4.
+#[derive(Debug)]
+pub struct HiveCatalog {
+    uri: String,
+    client: Client,
+}
+
+/// `metastore.uri` is not the address of a metastore.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("metastore.uri {uri:?} is not thrift://host:port: {reason}")]
+pub struct InvalidMetastoreUri {
+    uri: String,
+    reason: &'static str,
+}
+
+impl InvalidMetastoreUri {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        Fault::Config
+    }
+}
+
+impl HiveCatalog {
+    /// A catalog of the metastore that the settings name; nothing is called yet. What it creates belongs to `owner`.
+    pub fn new(settings: &Metastore, owner: Option<String>) -> Result<HiveCatalog, InvalidMetastoreUri> {
+        let address = parse(&settings.uri)?;
+        let options = Options {
+            connect_timeout: settings.call_timeout.min(Duration::from_secs(5)),
+            call_timeout: settings.call_timeout,
+            framed: settings.framed,
+            owner,
+        };
+        Ok(HiveCatalog { uri: settings.uri.clone(), client: Client::new(address, options) })
+    }
+
+    /// Errors other than the expected ones. An error inside the metastore is one to try again: most come from its
+    /// database or its file system, and a definition that it cannot hold was found before (`validate`).
+    fn error(&self, table: &str, e: Error) -> CatalogError {
+        match e {
+            Error::AlreadyExists(_) => CatalogError::AlreadyExists(table.to_owned()),
+            Error::NoSuchObject(reason) | Error::InvalidObject(reason) | Error::InvalidOperation(reason) => {
+                CatalogError::Refused { table: table.to_owned(), reason }
+            }
+            e @ (Error::Meta(_) | Error::Transport(_) | Error::TimedOut(_)) => {
+                CatalogError::Unavailable { uri: self.uri.clone(), reason: e.to_string() }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Catalog for HiveCatalog {
+    async fn get_table(&self, database: &str, name: &str) -> Result<Option<CatalogTable>, CatalogError> {
+        match self.client.get_table(database, name).await {
+            Ok(table) => Ok(Some(from_hive(table))),
+            Err(Error::NoSuchObject(_)) => Ok(None),
+            Err(e) => Err(self.error(&format!("{database}.{name}"), e)),
+        }
+    }
+
+    async fn create_table(&self, table: &CatalogTable) -> Result<(), CatalogError> {
+        let full_name = format!("{}.{}", table.database, table.name);
+        let refused = |e| self.error(&full_name, e);
+        match self.client.get_database(&table.database).await {
+            Ok(_) => {}
+            Err(Error::NoSuchObject(_)) => {
+                self.client.create_database(&table.database, None).await.map_err(refused)?;
+            }
+            Err(e) => return Err(refused(e)),
+        }
+        self.client.create_table(&to_hive(table)).await.map_err(refused)
+    }
+
+    async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {
+        self.client.drop_table(database, name).await.map_err(|e| self.error(&format!("{database}.{name}"), e))
+    }
+}
+
+/// The `host:port` of a `thrift://host:port`.
+fn parse(uri: &str) -> Result<&str, InvalidMetastoreUri> {
+    let invalid = |reason| InvalidMetastoreUri { uri: uri.to_owned(), reason };
+    let address = uri.strip_prefix("thrift://").ok_or_else(|| invalid("it does not start with thrift://"))?;
+    let address = address.strip_suffix('/').unwrap_or(address);
+    if address.contains(',') {
+        return Err(invalid("name one metastore, not a list"));
+    }
+    let (host, port) = address.rsplit_once(':').ok_or_else(|| invalid("the port is missing"))?;
+    if host.is_empty() || host.contains(['/', '@']) || (host.contains(':') && !host.starts_with('[')) {
+        return Err(invalid("the host is missing or is no host"));
+    }
+    if port.parse::<u16>().map_or(true, |p| p == 0) {
+        return Err(invalid("the port is no number from 1 to 65535"));
+    }
+    Ok(address)
+}
+
+fn to_hive(table: &CatalogTable) -> Table {
+    let column =
+        |name: &str, hive_type: &str| Column { name: name.to_owned(), hive_type: hive_type.to_owned(), comment: None };
+    let columns = table.columns.iter().map(|(name, hive_type)| column(name, hive_type)).collect();
+    Table {
+        // landfall writes no partitioned table yet; the values of a partition directory are text
+        partition_keys: table.partition_keys.iter().map(|k| column(k, "string")).collect(),
+        parameters: table.properties.clone(),
+        ..Table::external_parquet(&table.database, &table.name, columns, &table.location)
+    }
+}
+
+fn from_hive(table: Table) -> CatalogTable {
+    CatalogTable {
+        external: table.is_external(),
+        parquet: table.is_parquet(),
+        columns: table.columns.into_iter().map(|c| (c.name, c.hive_type)).collect(),
+        partition_keys: table.partition_keys.into_iter().map(|c| c.name).collect(),
+        database: table.database,
+        name: table.name,
+        location: table.location,
+        properties: table.parameters,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        assert_eq!(parse("thrift://metastore:9083"), Ok("metastore:9083"));
+        assert_eq!(parse("thrift://[::1]:9083/"), Ok("[::1]:9083"));
+        for bad in [
+            "metastore:9083",
+            "thrift://metastore",
+            "thrift://:9083",
+            "thrift://a:0",
+            "thrift://a:99999",
+            "thrift://a:1,thrift://b:2",
+            "thrift://a/b:1",
+            "thrift://::1:9083",
+        ] {
+            let e = parse(bad).unwrap_err();
+            assert!(e.to_string().starts_with(&format!("metastore.uri {bad:?} is not thrift://host:port: ")), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_table_survives_the_way_there_and_back() {
+        let table = CatalogTable {
+            database: "db".into(),
+            name: "t".into(),
+            columns: vec![("user-agent".into(), "string".into())],
+            partition_keys: vec!["dt".into()],
+            location: "hdfs://nn:8020/t".into(),
+            external: true,
+            parquet: true,
+            properties: [("a".to_owned(), "b".to_owned())].into(),
+        };
+        assert_eq!(from_hive(to_hive(&table)), table);
+    }
+}

@@ -1,0 +1,93 @@
+//! The twin of a metastore: tables in memory, for tests and for `landfall demo`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::port::{Catalog, CatalogError, CatalogTable};
+
+/// What a metastore's type parser knows, parameters of a type aside.
+const TYPES: &str = "boolean tinyint smallint int integer bigint float double decimal string varchar char binary date \
+                     timestamp array map struct";
+
+/// Tables in memory. Behaves as a Hive metastore does, as far as the port can tell.
+#[derive(Debug, Default)]
+pub struct MemoryCatalog {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tables: BTreeMap<(String, String), CatalogTable>,
+    away: bool,
+    loses_next_reply: bool,
+}
+
+impl MemoryCatalog {
+    /// Switches the metastore away: every call fails as [`CatalogError::Unavailable`] until it is back.
+    pub fn set_away(&self, away: bool) {
+        self.state().away = away;
+    }
+
+    /// Does the next create, but answers it with [`CatalogError::Unavailable`].
+    pub fn lose_next_reply(&self) {
+        self.state().loses_next_reply = true;
+    }
+
+    /// All tables, in the order of their names.
+    pub fn tables(&self) -> Vec<CatalogTable> {
+        self.state().tables.values().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reached(&self) -> Result<MutexGuard<'_, State>, CatalogError> {
+        let state = self.state();
+        if state.away { Err(unavailable("it is away")) } else { Ok(state) }
+    }
+}
+
+fn unavailable(reason: &str) -> CatalogError {
+    CatalogError::Unavailable { uri: "memory:".to_owned(), reason: reason.to_owned() }
+}
+
+fn key(database: &str, name: &str) -> (String, String) {
+    (database.to_lowercase(), name.to_lowercase())
+}
+
+fn known(hive_type: &str) -> bool {
+    let base = hive_type.split(['(', '<']).next().unwrap_or_default();
+    TYPES.split_whitespace().any(|t| t.eq_ignore_ascii_case(base))
+}
+
+#[async_trait]
+impl Catalog for MemoryCatalog {
+    async fn get_table(&self, database: &str, name: &str) -> Result<Option<CatalogTable>, CatalogError> {
+        Ok(self.reached()?.tables.get(&key(database, name)).cloned())
+    }
+
+    async fn create_table(&self, table: &CatalogTable) -> Result<(), CatalogError> {
+        let mut state = self.reached()?;
+        let full_name = format!("{}.{}", table.database, table.name);
+        if let Some((name, hive_type)) = table.columns.iter().find(|(_, t)| !known(t)) {
+            let reason = format!("unknown type {hive_type} of column {name}");
+            return Err(CatalogError::Refused { table: full_name, reason });
+        }
+        let key = key(&table.database, &table.name);
+        if state.tables.contains_key(&key) {
+            return Err(CatalogError::AlreadyExists(full_name));
+        }
+        let mut stored = table.clone();
+        (stored.database, stored.name) = key.clone();
+        stored.columns.iter_mut().for_each(|(name, _)| *name = name.to_lowercase());
+        state.tables.insert(key, stored);
+        if std::mem::take(&mut state.loses_next_reply) { Err(unavailable("the reply was lost")) } else { Ok(()) }
+    }
+
+    async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {
+        Ok(self.reached()?.tables.remove(&key(database, name)).is_some())
+    }
+}

@@ -1,0 +1,306 @@
+//! The task that keeps the tables registered. It is never in the way of the data and never gives up.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::port::{Catalog, CatalogError, CatalogTable};
+use super::reconcile::{Plan, plan};
+use super::status::{Ledger, Note, Outcome, RegistrarStatus};
+use super::validate::validate;
+use crate::storage::{Parents, Storage};
+
+/// How often the tables are compared again when all is well.
+pub const COMPARE_EVERY: Duration = Duration::from_secs(300);
+
+/// The first wait after a failure, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Tables asked about at a time.
+const AT_ONCE: usize = 4;
+
+/// Keeps tables registered in a metastore.
+#[derive(Debug)]
+pub struct Registrar {
+    catalog: Arc<dyn Catalog>,
+    storage: Arc<dyn Storage>,
+    wanted: Vec<(CatalogTable, String)>,
+    retry: (Duration, Duration),
+}
+
+impl Registrar {
+    /// Registers each wanted table (with the path of its directory on the storage), compares them again at every
+    /// `interval`, and makes anew what was dropped. Tries again for ever, with growing, jittered waits, while something
+    /// is away. Leaves a table that differs alone. Never returns; may be dropped at any time.
+    pub async fn run(
+        catalog: Arc<dyn Catalog>,
+        storage: Arc<dyn Storage>,
+        wanted: Vec<(CatalogTable, String)>,
+        interval: Duration,
+        status: watch::Sender<RegistrarStatus>,
+    ) {
+        Registrar { catalog, storage, wanted, retry: RETRY }.keep(interval, &status).await
+    }
+
+    async fn keep(&self, interval: Duration, status: &watch::Sender<RegistrarStatus>) {
+        let mut ledger = Ledger::new(self.wanted.iter().map(|(t, _)| full_name(t)), Timestamp::now());
+        let mut jitter = StdRng::seed_from_u64(seed());
+        let mut failures: u32 = 0;
+        loop {
+            publish(status, &ledger.status);
+            let outcomes = self.try_all().await;
+            let failed = outcomes.iter().any(|(_, o)| !matches!(o, Outcome::Found(_)));
+            failures = if failed { failures.saturating_add(1) } else { 0 };
+            ledger.enter(outcomes, Timestamp::now()).iter().for_each(log);
+            publish(status, &ledger.status);
+            let wait = if failed { growing(self.retry, failures, jitter.random()) } else { interval };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn try_all(&self) -> Vec<(String, Outcome)> {
+        // gathered first: a closure that lives across the await would not be general enough for a spawned task
+        let tries: Vec<_> = self.wanted.iter().map(|wanted| self.try_one(wanted)).collect();
+        stream::iter(tries).buffered(AT_ONCE).collect().await
+    }
+
+    async fn try_one(&self, (table, directory): &(CatalogTable, String)) -> (String, Outcome) {
+        (full_name(table), self.register(table, directory).await)
+    }
+
+    /// The directory first: a metastore that makes it may also delete it. A create whose reply is lost is found by
+    /// the next try.
+    async fn register(&self, table: &CatalogTable, directory: &str) -> Outcome {
+        let wrong = validate(table);
+        if !wrong.is_empty() {
+            return Outcome::Failed(format!("the definition must change: {}", wrong.join("; ")));
+        }
+        if let Err(e) = self.storage.mkdir(directory, Parents::Create).await {
+            return Outcome::Failed(e.to_string());
+        }
+        match self.get_or_create(table).await {
+            Ok(Plan::UpToDate) => Outcome::Found(Vec::new()),
+            Ok(Plan::Differs(differences)) => Outcome::Found(differences),
+            Ok(Plan::Create) => Outcome::Failed("the metastore took the table, but does not find it".to_owned()),
+            Err(e @ CatalogError::Unavailable { .. }) => Outcome::Away(e.to_string()),
+            Err(e) => Outcome::Failed(e.to_string()),
+        }
+    }
+
+    async fn get_or_create(&self, table: &CatalogTable) -> Result<Plan, CatalogError> {
+        let found = self.catalog.get_table(&table.database, &table.name).await?;
+        if found.is_some() {
+            return Ok(plan(table, found.as_ref()));
+        }
+        match self.catalog.create_table(table).await {
+            // somebody else was quicker: their table is compared as any other
+            Ok(()) | Err(CatalogError::AlreadyExists(_)) => {}
+            Err(e) => return Err(e),
+        }
+        let found = self.catalog.get_table(&table.database, &table.name).await?;
+        Ok(plan(table, found.as_ref()))
+    }
+}
+
+/// The tables that are there but differ, with their differences; a missing table is none of them. `None`: the
+/// metastore is away, which must not keep a daemon from starting.
+pub async fn check_once(catalog: &dyn Catalog, wanted: &[CatalogTable]) -> Option<Vec<(String, Vec<String>)>> {
+    let mut out = Vec::new();
+    for table in wanted {
+        let found = match catalog.get_table(&table.database, &table.name).await {
+            Ok(found) => found,
+            Err(e) => {
+                warn!(reason = %e, "the tables could not be compared with the metastore");
+                return None;
+            }
+        };
+        if let Plan::Differs(differences) = plan(table, found.as_ref()) {
+            out.push((full_name(table), differences));
+        }
+    }
+    Some(out)
+}
+
+fn full_name(table: &CatalogTable) -> String {
+    format!("{}.{}", table.database, table.name)
+}
+
+fn publish(status: &watch::Sender<RegistrarStatus>, new: &RegistrarStatus) {
+    status.send_if_modified(|old| {
+        let changed = old != new;
+        if changed {
+            old.clone_from(new);
+        }
+        changed
+    });
+}
+
+fn log(note: &Note) {
+    match note {
+        Note::Away(reason) => {
+            warn!(%reason, "the metastore is away: data lands all the same, new tables are registered when it is back");
+        }
+        Note::Back { since } => info!(away_since = %since, "the metastore is back"),
+        Note::Registered(table) => info!(table, "registered"),
+        Note::Failed { table, reason } => warn!(table, %reason, "not registered; trying again"),
+        Note::Differs { table, differences } => error!(
+            table,
+            differences = %differences.join("; "),
+            "the metastore holds another definition; landfall leaves it alone: change it there, or the migrations"
+        ),
+    }
+}
+
+/// The wait after the n-th failure in a row, from 1: doubling from the first to the longest, less up to half of it.
+/// `unit` is from 0 to 1.
+fn growing((first, longest): (Duration, Duration), failures: u32, unit: f64) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    (first * 2u32.pow(doublings)).min(longest).mul_f64(1.0 - unit.clamp(0.0, 1.0) / 2.0)
+}
+
+/// Only for spreading the tries of several daemons.
+fn seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64) ^ u64::from(std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::catalog::{MemoryCatalog, TableStatus};
+    use crate::storage::{Entry, StorageError};
+
+    /// Only makes directories; the first tries fail.
+    #[derive(Debug, Default)]
+    struct Directories {
+        made: Mutex<Vec<String>>,
+        failures: Mutex<u32>,
+    }
+
+    #[async_trait]
+    impl Storage for Directories {
+        fn uri(&self, path: &str) -> String {
+            format!("hdfs://nn{path}")
+        }
+        async fn mkdir(&self, path: &str, parents: Parents) -> Result<(), StorageError> {
+            assert_eq!(parents, Parents::Create);
+            let mut failures = self.failures.lock().unwrap();
+            if *failures > 0 {
+                *failures -= 1;
+                return Err(StorageError::Unavailable { op: "mkdir", path: path.into(), reason: "safe mode".into() });
+            }
+            self.made.lock().unwrap().push(path.to_owned());
+            Ok(())
+        }
+        async fn create(&self, _: &str, _: Bytes) -> Result<(), StorageError> {
+            unreachable!()
+        }
+        async fn read(&self, _: &str) -> Result<Bytes, StorageError> {
+            unreachable!()
+        }
+        async fn list(&self, _: &str) -> Result<Vec<Entry>, StorageError> {
+            unreachable!()
+        }
+        async fn rename(&self, _: &str, _: &str) -> Result<(), StorageError> {
+            unreachable!()
+        }
+        async fn delete(&self, _: &str) -> Result<bool, StorageError> {
+            unreachable!()
+        }
+    }
+
+    fn table(name: &str) -> CatalogTable {
+        CatalogTable {
+            database: "d".into(),
+            name: name.into(),
+            columns: vec![("a".into(), "bigint".into())],
+            partition_keys: vec![],
+            location: format!("hdfs://nn/{name}"),
+            external: true,
+            parquet: true,
+            properties: Default::default(),
+        }
+    }
+
+    /// A registrar of tables `a` and `b` in a task, with short waits.
+    fn start(catalog: &Arc<MemoryCatalog>, storage: &Arc<Directories>) -> watch::Receiver<RegistrarStatus> {
+        let wanted = ["a", "b"].map(|n| (table(n), format!("/{n}"))).to_vec();
+        let retry = (Duration::from_millis(2), Duration::from_millis(20));
+        let registrar = Registrar { catalog: catalog.clone(), storage: storage.clone(), wanted, retry };
+        let (sender, receiver) = watch::channel(RegistrarStatus::default());
+        tokio::spawn(async move { registrar.keep(Duration::from_millis(10), &sender).await });
+        receiver
+    }
+
+    async fn until(status: &mut watch::Receiver<RegistrarStatus>, what: impl FnMut(&RegistrarStatus) -> bool) {
+        tokio::time::timeout(Duration::from_secs(20), status.wait_for(what)).await.unwrap().unwrap();
+    }
+
+    fn registered(s: &RegistrarStatus) -> bool {
+        s.tables.len() == 2 && s.unregistered() == 0 && s.away.is_none()
+    }
+
+    #[tokio::test]
+    async fn tables_are_registered_and_made_anew_when_dropped() {
+        let (catalog, storage) = (Arc::new(MemoryCatalog::default()), Arc::new(Directories::default()));
+        let mut status = start(&catalog, &storage);
+        until(&mut status, registered).await;
+        assert_eq!(catalog.tables(), [table("a"), table("b")]);
+        assert!(storage.made.lock().unwrap().contains(&"/a".to_owned()));
+        assert!(catalog.drop_table("d", "b").await.unwrap());
+        while catalog.tables().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(registered(&status.borrow()));
+    }
+
+    #[tokio::test]
+    async fn whatever_is_away_is_waited_for() {
+        let (catalog, storage) = (Arc::new(MemoryCatalog::default()), Arc::new(Directories::default()));
+        *storage.failures.lock().unwrap() = 3;
+        catalog.set_away(true);
+        let mut status = start(&catalog, &storage);
+        until(&mut status, |s| s.away.is_some() && s.unregistered() == 2).await;
+        catalog.set_away(false);
+        catalog.lose_next_reply();
+        until(&mut status, registered).await;
+        catalog.set_away(true);
+        until(&mut status, |s| s.away.is_some()).await;
+        assert_eq!(status.borrow().unregistered(), 0, "what was registered stays so");
+    }
+
+    #[tokio::test]
+    async fn a_table_that_differs_is_reported_and_left_alone() {
+        let (catalog, storage) = (Arc::new(MemoryCatalog::default()), Arc::new(Directories::default()));
+        let mut other = table("a");
+        other.columns[0].1 = "string".into();
+        catalog.create_table(&other).await.unwrap();
+        let mut status = start(&catalog, &storage);
+        until(&mut status, |s| s.unregistered() == 1).await;
+        assert!(
+            matches!(&status.borrow().tables["d.a"], TableStatus::Differs(d) if d[0].contains("column a is string"))
+        );
+        assert_eq!(catalog.tables()[0], other);
+        let found = check_once(catalog.as_ref(), &[table("a"), table("b"), table("c")]).await.unwrap();
+        assert_eq!(found.len(), 1);
+        catalog.set_away(true);
+        assert_eq!(check_once(catalog.as_ref(), &[table("a")]).await, None);
+    }
+
+    #[test]
+    fn waits_grow_to_the_longest_and_are_jittered() {
+        let wait = |failures, unit| growing(RETRY, failures, unit).as_millis();
+        assert_eq!([1, 2, 3, 5, 6, 1000].map(|n| wait(n, 0.0)), [1000, 2000, 4000, 16000, 30000, 30000]);
+        assert_eq!((wait(1, 1.0), wait(9, 0.5)), (500, 22500));
+    }
+}

@@ -1,0 +1,71 @@
+//! Rows to the bytes of a Parquet file that Presto, Spark and Hive all read right. Pure: no I/O, no clock.
+//!
+//! The form is measured, not chosen by taste: version 1 pages, snappy, statistics of chunks only, no page indexes, and
+//! timestamps as INT96, which is the only form of a timestamp that all three read. See `docs/decisions/0003`.
+
+mod int96;
+mod options;
+pub mod read_back;
+mod write;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+
+use crate::fault::Fault;
+pub use options::EncodeOptions;
+pub use read_back::{ReadBack, ReadBackError};
+
+/// A Parquet file in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedFile {
+    /// The file.
+    pub bytes: Bytes,
+    /// Its rows, at least one.
+    pub rows: u64,
+    /// CRC-32C of `bytes`.
+    pub crc32c: u32,
+}
+
+/// Why a batch cannot be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// An empty file must not be landed, so an empty batch must not come here.
+    #[error("a batch without rows must not become a file")]
+    NoRows,
+    /// A Parquet file without columns is read by nobody.
+    #[error("a batch without columns must not become a file")]
+    NoColumns,
+    /// Readers look columns up by name, without regard to case.
+    #[error("column {0} is there twice")]
+    DuplicateColumn(String),
+    /// No type of a declared column becomes this.
+    #[error("column {column}: {data_type} cannot be landed")]
+    UnsupportedType {
+        /// Its name.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+    },
+    /// The encoder failed.
+    #[error("the Parquet encoder failed: {0}")]
+    Parquet(#[from] ParquetError),
+}
+
+impl EncodeError {
+    /// Whose fault it is: landfall builds its batches itself.
+    pub fn fault(&self) -> Fault {
+        Fault::Bug
+    }
+}
+
+/// Encodes a batch as one file. Columns are nullable, top-level, and of these types: Boolean, Int8 to Int64, Float32,
+/// Float64, Utf8, Binary, and Timestamp in microseconds with a zone.
+pub fn parquet(batch: &RecordBatch, options: &EncodeOptions) -> Result<EncodedFile, EncodeError> {
+    let bytes = Bytes::from(write::file(batch, options)?);
+    let crc32c = crc32c::crc32c(&bytes);
+    Ok(EncodedFile { rows: batch.num_rows() as u64, crc32c, bytes })
+}
+
+#[cfg(test)]
+mod tests;

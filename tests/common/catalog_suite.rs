@@ -1,0 +1,124 @@
+//! What every catalog must do, asked of each implementation.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use landfall::catalog::{Catalog, CatalogError, CatalogTable, compare};
+
+/// A wanted table; `root` is a URI under which directories may be made.
+fn table(database: &str, name: &str, root: &str) -> CatalogTable {
+    let columns = [
+        ("raw_event", "string"),
+        ("timestamp", "timestamp"),
+        ("user-agent", "string"),
+        ("select", "boolean"),
+        ("größe", "double"),
+        ("a", "tinyint"),
+        ("b", "smallint"),
+        ("c", "int"),
+        ("d", "bigint"),
+        ("e", "float"),
+        ("f", "binary"),
+    ];
+    CatalogTable {
+        database: database.into(),
+        name: name.into(),
+        columns: columns.map(|(n, t)| (n.to_owned(), t.to_owned())).to_vec(),
+        partition_keys: vec![],
+        location: format!("{root}/{database}/{name}"),
+        external: true,
+        parquet: true,
+        properties: [("parquet.compress", "SNAPPY"), ("comment", "what was bought, in €")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+    }
+}
+
+/// Asks all of `catalog`. Works in a database of its own and drops its tables again.
+pub async fn run(catalog: &dyn Catalog, root: &str) {
+    let unique = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let database = format!("landfall_suite_{unique}");
+    let wanted = table(&database, "purchases", root);
+
+    missing_is_none(catalog, &database).await;
+    reads_back_what_was_created(catalog, &wanted).await;
+    a_second_create_changes_nothing(catalog, &wanted).await;
+    names_are_lower_case(catalog, &database, root).await;
+    partition_keys_and_properties_are_kept(catalog, &database, root).await;
+    an_unknown_type_is_refused(catalog, &database, root).await;
+    of_many_creates_one_wins(catalog, &database, root).await;
+    drops_once(catalog, &wanted).await;
+}
+
+async fn missing_is_none(catalog: &dyn Catalog, database: &str) {
+    assert_eq!(catalog.get_table(database, "nope").await.unwrap(), None, "missing database");
+    assert_eq!(catalog.get_table("default", &format!("nope_{database}")).await.unwrap(), None, "missing table");
+    assert!(!catalog.drop_table(database, "nope").await.unwrap());
+}
+
+async fn reads_back_what_was_created(catalog: &dyn Catalog, wanted: &CatalogTable) {
+    catalog.create_table(wanted).await.unwrap();
+    let found = catalog.get_table(&wanted.database, &wanted.name).await.unwrap().unwrap();
+    assert_eq!(compare(wanted, &found), [""; 0]);
+    assert_eq!((&found.database, &found.name, &found.columns), (&wanted.database, &wanted.name, &wanted.columns));
+    assert!(found.external && found.parquet);
+    for (key, value) in &wanted.properties {
+        assert_eq!(found.properties.get(key), Some(value), "{key}");
+    }
+}
+
+async fn a_second_create_changes_nothing(catalog: &dyn Catalog, wanted: &CatalogTable) {
+    let before = catalog.get_table(&wanted.database, &wanted.name).await.unwrap();
+    let mut other = wanted.clone();
+    other.columns.pop();
+    let e = catalog.create_table(&other).await.unwrap_err();
+    assert!(matches!(&e, CatalogError::AlreadyExists(t) if t == &format!("{}.purchases", wanted.database)), "{e:?}");
+    assert_eq!(catalog.get_table(&wanted.database, &wanted.name).await.unwrap(), before);
+}
+
+async fn names_are_lower_case(catalog: &dyn Catalog, database: &str, root: &str) {
+    let mut wanted = table(database, "MixedCase", root);
+    wanted.columns = vec![("User-Agent".into(), "string".into())];
+    catalog.create_table(&wanted).await.unwrap();
+    let found = catalog.get_table(&database.to_uppercase(), "MIXEDCASE").await.unwrap().unwrap();
+    assert_eq!((&found.name[..], &found.columns[0].0[..]), ("mixedcase", "user-agent"));
+    assert_eq!(compare(&wanted, &found), [""; 0]);
+    assert!(catalog.drop_table(database, "mixedcase").await.unwrap());
+}
+
+async fn partition_keys_and_properties_are_kept(catalog: &dyn Catalog, database: &str, root: &str) {
+    let mut wanted = table(database, "partitioned", root);
+    wanted.partition_keys = vec!["dt".into(), "hour".into()];
+    wanted.properties.insert("long".into(), "x".repeat(4000));
+    catalog.create_table(&wanted).await.unwrap();
+    let found = catalog.get_table(database, "partitioned").await.unwrap().unwrap();
+    assert_eq!(found.partition_keys, ["dt", "hour"]);
+    assert_eq!(found.properties["long"].len(), 4000);
+    assert!(catalog.drop_table(database, "partitioned").await.unwrap());
+}
+
+async fn an_unknown_type_is_refused(catalog: &dyn Catalog, database: &str, root: &str) {
+    let mut wanted = table(database, "refused", root);
+    wanted.columns.push(("x".into(), "bigunt".into()));
+    let e = catalog.create_table(&wanted).await.unwrap_err();
+    assert!(matches!(&e, CatalogError::Refused { reason, .. } if reason.contains("bigunt")), "{e:?}");
+    assert_eq!(catalog.get_table(database, "refused").await.unwrap(), None);
+}
+
+async fn of_many_creates_one_wins(catalog: &dyn Catalog, database: &str, root: &str) {
+    let wanted = table(database, "raced", root);
+    let (a, b, c) =
+        tokio::join!(catalog.create_table(&wanted), catalog.create_table(&wanted), catalog.create_table(&wanted));
+    let results = [a, b, c];
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
+    assert!(results.iter().all(|r| matches!(r, Ok(()) | Err(CatalogError::AlreadyExists(_)))), "{results:?}");
+    assert!(catalog.drop_table(database, "raced").await.unwrap());
+}
+
+async fn drops_once(catalog: &dyn Catalog, wanted: &CatalogTable) {
+    assert!(catalog.drop_table(&wanted.database, &wanted.name).await.unwrap());
+    assert!(!catalog.drop_table(&wanted.database, &wanted.name).await.unwrap());
+    assert_eq!(catalog.get_table(&wanted.database, &wanted.name).await.unwrap(), None);
+    // its files are not the catalog's: the table can be made again over them
+    catalog.create_table(wanted).await.unwrap();
+    assert!(catalog.drop_table(&wanted.database, &wanted.name).await.unwrap());
+}
