@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod config;
 pub mod fault;
+pub mod game;
 pub mod model;
 pub mod schema;
 pub mod storage;
