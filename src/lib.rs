@@ -10,6 +10,7 @@ pub mod commit;
 pub mod config;
 pub mod encode;
 pub mod fault;
+pub mod game;
 pub mod model;
 pub mod schema;
 pub mod source;

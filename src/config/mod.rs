@@ -1,5 +1,24 @@
 //! Configuration: files and environment, parsed once into settings that cannot be wrong.
 
+mod keys;
+mod known;
+mod load;
+mod parse;
+mod problem;
+mod properties;
+mod reader;
+mod scalar;
+mod secret;
 pub mod settings;
+mod source;
+mod tree;
+mod when;
 
+#[cfg(test)]
+mod tests;
+
+pub use keys::{Key, describe_keys};
+pub use load::{DEFAULT_FILE, EMBEDDED, ENV_PREFIX, environment, load};
+pub use problem::{ConfigError, Problem};
+pub use secret::{HIDDEN, is_secret};
 pub use settings::Settings;

@@ -1,9 +1,12 @@
 //! The settings that the rest of landfall works with.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use super::secret::Properties;
 
 /// One job: topics in, tables out, one checkpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +33,8 @@ pub struct Settings {
     pub any_table: BTreeMap<String, ColumnSource>,
 }
 
-/// `[kafka]`
-#[derive(Debug, Clone, PartialEq)]
+/// `[kafka]`. Printed with `{:?}` it hides the values of secret properties.
+#[derive(Clone, PartialEq)]
 pub struct Kafka {
     /// `bootstrap_servers`: `host:port`, comma-separated. Default `localhost:9092`.
     pub bootstrap_servers: String,
@@ -45,6 +48,20 @@ pub struct Kafka {
     pub connect_timeout: Duration,
     /// `properties`: any librdkafka property but those that landfall owns.
     pub properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Kafka { bootstrap_servers, topics, group_id, starting_offsets, connect_timeout, properties } = self;
+        f.debug_struct("Kafka")
+            .field("bootstrap_servers", bootstrap_servers)
+            .field("topics", topics)
+            .field("group_id", group_id)
+            .field("starting_offsets", starting_offsets)
+            .field("connect_timeout", connect_timeout)
+            .field("properties", &Properties(properties))
+            .finish()
+    }
 }
 
 /// Where the first start ever begins.
@@ -67,8 +84,8 @@ pub struct Trigger {
     pub max_rows: NonZeroU64,
 }
 
-/// `[storage]`
-#[derive(Debug, Clone, PartialEq)]
+/// `[storage]`. Printed with `{:?}` it hides the values of secret properties.
+#[derive(Clone, PartialEq)]
 pub struct Storage {
     /// `url`: `hdfs://host:port`, `hdfs://nameservice` or `file:///folder`; every path is below it. Default `hdfs://localhost:8020`.
     pub url: String,
@@ -82,6 +99,20 @@ pub struct Storage {
     pub user: Option<String>,
     /// `properties`: Hadoop client properties (`dfs.client.…`), over those of `HADOOP_CONF_DIR`.
     pub properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Storage { url, checkpoint, call_timeout, write_timeout, user, properties } = self;
+        f.debug_struct("Storage")
+            .field("url", url)
+            .field("checkpoint", checkpoint)
+            .field("call_timeout", call_timeout)
+            .field("write_timeout", write_timeout)
+            .field("user", user)
+            .field("properties", &Properties(properties))
+            .finish()
+    }
 }
 
 /// `[metastore]`

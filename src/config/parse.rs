@@ -1,0 +1,158 @@
+//! From the value tree to [`Settings`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::known;
+use super::problem::{ConfigError, Problem};
+use super::reader::{Reader, text};
+use super::scalar;
+use super::settings::{
+    ColumnSource, Kafka, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage, TableSettings, Trigger,
+    Unrouted,
+};
+use super::tree::{Node, join_path};
+use super::{source, when};
+
+/// The settings that `root` says, or all that is wrong with it, after `problems`. Unless `is_whole`, a file could not be
+/// read, and what is missing is not held against the rest.
+pub(super) fn parse(root: &Node, mut problems: Vec<Problem>, is_whole: bool) -> Result<Settings, ConfigError> {
+    known::check(root, &mut problems);
+    let mut reader = Reader::new(root, problems);
+    let settings = settings(&mut reader);
+    if is_whole && root.get("tables").is_none_or(|tables| names(tables).next().is_none()) {
+        let message = "no table is defined; add [tables.NAME] with its `when`, a section for each table".to_owned();
+        reader.report("tables".to_owned(), message, None);
+    }
+    if reader.problems.is_empty() { Ok(settings) } else { Err(ConfigError::new(reader.problems)) }
+}
+
+fn names(tables: &Node) -> impl Iterator<Item = &String> {
+    tables.entries().into_iter().flat_map(|entries| entries.keys()).filter(|name| *name != "*")
+}
+
+fn settings(reader: &mut Reader<'_>) -> Settings {
+    let job = reader.text("job");
+    Settings {
+        migrations: PathBuf::from(reader.text("migrations")),
+        timestamp_zone: reader.text("timestamp_zone"),
+        kafka: kafka(reader, &job),
+        trigger: Trigger {
+            interval: reader.duration("trigger.interval"),
+            max_bytes: reader.size("trigger.max_bytes"),
+            max_rows: reader.count("trigger.max_rows"),
+        },
+        storage: storage(reader),
+        metastore: metastore(reader),
+        messages: messages(reader),
+        any_table: columns(reader, "*"),
+        tables: tables(reader),
+        job,
+    }
+}
+
+fn kafka(reader: &mut Reader<'_>, job: &str) -> Kafka {
+    Kafka {
+        bootstrap_servers: reader.text("kafka.bootstrap_servers"),
+        topics: reader.list("kafka.topics"),
+        group_id: reader.optional_text("kafka.group_id").unwrap_or_else(|| format!("landfall-{job}")),
+        starting_offsets: match reader.one_of("kafka.starting_offsets") {
+            "latest" => StartingOffsets::Latest,
+            _ => StartingOffsets::Earliest,
+        },
+        connect_timeout: reader.duration("kafka.connect_timeout"),
+        properties: reader.properties("kafka.properties"),
+    }
+}
+
+fn storage(reader: &mut Reader<'_>) -> Storage {
+    Storage {
+        url: reader.text("storage.url"),
+        checkpoint: reader.text("storage.checkpoint"),
+        call_timeout: reader.duration("storage.call_timeout"),
+        write_timeout: reader.duration("storage.write_timeout"),
+        // Compose files hand on unset variables as empty ones.
+        user: reader.optional_text("storage.user").filter(|user| !user.is_empty()),
+        properties: reader.properties("storage.properties"),
+    }
+}
+
+fn metastore(reader: &mut Reader<'_>) -> Option<Metastore> {
+    // All of it is read in any case, for its errors.
+    let metastore = Metastore {
+        uri: reader.text("metastore.uri"),
+        database: reader.text("metastore.database"),
+        call_timeout: reader.duration("metastore.call_timeout"),
+        framed: reader.bool("metastore.framed"),
+    };
+    Some(metastore).filter(|metastore| !metastore.uri.is_empty())
+}
+
+fn messages(reader: &mut Reader<'_>) -> Messages {
+    Messages {
+        on_malformed: match reader.one_of("messages.on_malformed") {
+            "drop" => OnMalformed::Drop,
+            "fail" => OnMalformed::Fail,
+            _ => OnMalformed::DeadLetter,
+        },
+        unrouted: match reader.one_of("messages.unrouted") {
+            "dead_letter" => Unrouted::DeadLetter,
+            _ => Unrouted::Drop,
+        },
+        max_message_bytes: reader.size("messages.max_message_bytes"),
+        max_depth: reader.count("messages.max_depth"),
+        dead_letter_table: reader.text("messages.dead_letter_table"),
+    }
+}
+
+fn tables(reader: &mut Reader<'_>) -> BTreeMap<String, TableSettings> {
+    let Some(root) = reader.node("tables") else { return BTreeMap::new() };
+    let dead_letter_table = root_text(reader, "messages.dead_letter_table");
+    let mut tables = BTreeMap::new();
+    for name in names(root) {
+        let Some(node) = root.entries().and_then(|entries| entries.get(name)) else { continue };
+        let key = join_path(&["tables".to_owned(), name.clone()]);
+        if let Err(reason) = scalar::hive_name(name) {
+            reader.report(key.clone(), format!("{reason}; allowed: letters, digits and _"), Some(node));
+        }
+        if *name == dead_letter_table {
+            let message = "the dead-letter table takes no routed messages: its rows and columns are built in; remove it \
+                           here, or name another table in messages.dead_letter_table";
+            reader.report(key.clone(), message.to_owned(), Some(node));
+        }
+        let when = match node.get("when") {
+            Some(condition) => when::parse(reader, &format!("{key}.when"), condition),
+            None => None,
+        };
+        tables.insert(name.clone(), TableSettings { when, columns: columns(reader, name) });
+    }
+    tables
+}
+
+/// The name at `path` or its default; what is wrong with it is reported where it is read for good.
+fn root_text(reader: &Reader<'_>, path: &str) -> String {
+    let given = reader.node(path).and_then(|node| text(node).ok());
+    given.map_or_else(|| super::keys::find(path).map_or("", |key| key.default()).to_owned(), str::to_lowercase)
+}
+
+fn columns(reader: &mut Reader<'_>, table: &str) -> BTreeMap<String, ColumnSource> {
+    let mut columns: BTreeMap<String, ColumnSource> = BTreeMap::new();
+    let tables = reader.node("tables").and_then(Node::entries);
+    let given = tables.and_then(|tables| tables.get(table)?.get("columns")?.entries());
+    for (name, node) in given.into_iter().flatten() {
+        let key = join_path(&["tables".to_owned(), table.to_owned(), "columns".to_owned(), name.clone()]);
+        if let Some(twin) = columns.keys().find(|other| other.eq_ignore_ascii_case(name)) {
+            let message = format!("the same column as {twin:?}: Hive's columns do not care for case; keep one");
+            reader.report(key, message, Some(node));
+            continue;
+        }
+        match text(node).and_then(source::parse) {
+            Ok(source) => drop(columns.insert(name.clone(), source)),
+            Err(reason) => {
+                let allowed = super::keys::find("tables.<table>.columns.<column>").map(|key| key.allowed());
+                reader.refuse(key, node, &reason, &allowed.unwrap_or_default());
+            }
+        }
+    }
+    columns
+}
