@@ -29,6 +29,14 @@ pub fn load(files: &[PathBuf], env: impl Iterator<Item = (String, String)>) -> R
     load_or_default(files, env, Path::new(DEFAULT_FILE))
 }
 
+/// [`load`] of the embedded file alone, with `env` over it: what `landfall demo` runs on.
+///
+/// # Errors
+/// Everything that is wrong with `env`, at once.
+pub fn load_embedded(env: impl Iterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
+    load_or_default(&[], env, Path::new("/dev/null/no-such-file"))
+}
+
 /// The process's environment for [`load`]; text that is no UTF-8 comes with replacement characters.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))

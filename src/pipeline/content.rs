@@ -53,12 +53,13 @@ impl Rows {
     fn file(&self, rows: &SealedTable, slot: Slot) -> Result<DataFile, ContentError> {
         let planned = &self.context.plan.tables[rows.table];
         let options = EncodeOptions {
-            key_values: vec![
+            footer: vec![
                 ("landfall.job".to_owned(), self.context.job.clone()),
                 ("landfall.offsets".to_owned(), self.offsets.clone()),
             ],
             plain_columns: planned.raw_columns.clone(),
             no_dictionary: planned.timestamp_text_columns.clone(),
+            ..EncodeOptions::default()
         };
         let encoded = encode::parquet(&rows.record_batch(slot.0), &options)
             .map_err(|e| ContentError { table: rows.name.clone(), reason: e.to_string() })?;

@@ -26,9 +26,10 @@ pub(crate) fn spawn(state: &mut PartState) -> Result<()> {
         .spawn()
         .with_context(|| format!("cannot start {program}"))?;
     let pid = child.id() as i32;
-    // The kernel says that the program has started a moment before its command line, with our mark, can be seen.
+    // We go on a moment before the process's command line changes from ours, over none, to its own with the mark.
+    let own: Vec<u8> = state.argv.iter().flat_map(|arg| arg.bytes().chain([0])).collect();
     wait_until(Duration::from_secs(5), || {
-        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| !c.is_empty()) || !matches!(child.try_wait(), Ok(None))
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c == own) || !matches!(child.try_wait(), Ok(None))
     });
     state.pid = Some(pid);
     thread::spawn(move || child.wait()); // else it stays a zombie when it ends

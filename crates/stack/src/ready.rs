@@ -24,12 +24,13 @@ pub(crate) fn wait(stack: &Stack, part: Part) -> Result<()> {
     match part {
         Part::Kafka => until(stack, part, |state| logs(state, "Kafka Server started") && listens(state.ports[0])),
         Part::NameNode => until(stack, part, |_| jmx(stack, "NameNodeStatus", "\"State\" : \"active\"").is_some()),
-        // Without a NameNode it can do no more than listen.
+        // While its NameNode is down it can do no more than listen.
         Part::DataNode(_) => until(stack, part, |state| {
-            let alone = !is_running(stack, Part::NameNode) && listens(state.ports[2]);
-            alone || logs(state, "Successfully sent block report")
+            let was_started = stack.state(Part::NameNode).is_ok_and(|namenode| namenode.pid.is_some());
+            let alone = was_started && !is_running(stack, Part::NameNode);
+            (alone && listens(state.ports[2])) || logs(state, "Successfully sent block report")
         }),
-        Part::Metastore => until(stack, part, |state| listens(state.ports[0])),
+        Part::Metastore => until(stack, part, |s| logs(s, "Started the new metaserver") && listens(s.ports[0])),
         Part::Presto => {
             until(stack, part, |state| logs(state, "SERVER STARTED"))?;
             let started = Instant::now();
@@ -94,7 +95,8 @@ fn listens(port: u16) -> bool {
     TcpStream::connect((HOST, port)).is_ok()
 }
 
-fn is_running(stack: &Stack, part: Part) -> bool {
+/// Whether the part runs and is not paused.
+pub(crate) fn is_running(stack: &Stack, part: Part) -> bool {
     stack.pid(part).is_some_and(|pid| !is_paused(pid))
 }
 

@@ -220,8 +220,8 @@ impl Stack {
             launch::launch(part, &self.dir, &self.settings)?;
         }
         ready::wait(self, part)?;
-        let datanode = matches!(part, Part::DataNode(_)) && self.pid(Part::NameNode).is_some();
-        if part == Part::NameNode || datanode {
+        let of_hdfs = matches!(part, Part::NameNode | Part::DataNode(_));
+        if of_hdfs && ready::is_running(self, Part::NameNode) {
             ready::wait_for_hdfs(self)?;
         }
         Ok(())

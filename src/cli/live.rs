@@ -1,0 +1,84 @@
+//! Live views on the terminal; nothing is drawn where standard error is none.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use crate::observe::Status;
+
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Follows `run --available-now` until the status' sender is gone.
+pub(super) async fn available_now_bar(mut status: watch::Receiver<Status>) {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(style("{spinner} {elapsed} {msg}"));
+    bar.enable_steady_tick(REDRAW);
+    while status.changed().await.is_ok() {
+        let s = status.borrow_and_update().clone();
+        bar.set_message(format!("{} messages landed in {} batches", HumanCount(s.messages), s.batches));
+    }
+    bar.finish_and_clear();
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants of this file.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Follows the demo until the status' sender is gone. `produced` counts messages sent, `total` is how many there will be.
+pub(super) async fn demo_view(mut status: watch::Receiver<Status>, produced: Arc<AtomicU64>, total: Option<u64>) {
+    let terminal = std::io::stderr().is_terminal();
+    let bar = match total {
+        Some(total) => ProgressBar::new(total),
+        None => ProgressBar::new_spinner(),
+    };
+    let head = if total.is_some() { "{bar:40} {pos}/{len} messages landed" } else { "{spinner} {pos} messages landed" };
+    bar.set_style(style(&format!("{head}, {{elapsed}}\n{{msg}}")));
+    let mut batches = 0;
+    loop {
+        let gone = tokio::select! {
+            changed = status.changed() => changed.is_err(),
+            () = tokio::time::sleep(REDRAW) => false,
+        };
+        let s = status.borrow_and_update().clone();
+        let sent = produced.load(Ordering::Relaxed);
+        if terminal {
+            bar.set_position(s.messages);
+            bar.set_message(table(&s, sent));
+            bar.tick();
+        } else if s.batches > batches {
+            println!("{}", last_batch(&s, sent));
+        }
+        batches = s.batches;
+        if gone {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn last_batch(s: &Status, sent: u64) -> String {
+    let Some(p) = &s.last else { return "waiting for the consumer group to form (about 3 s)".to_owned() };
+    let rows: Vec<_> = p.sink.tables.iter().map(|(t, n)| format!("{t} +{}", HumanCount(*n))).collect();
+    format!(
+        "batch {}: {} messages in {} ms ({}); lag {}",
+        p.batch_id,
+        HumanCount(p.num_input_rows),
+        p.duration_ms.get("triggerExecution").copied().unwrap_or_default(),
+        rows.join(", "),
+        HumanCount(sent.saturating_sub(s.messages))
+    )
+}
+
+fn table(s: &Status, sent: u64) -> String {
+    let mut lines: Vec<_> = s.rows.iter().map(|(t, n)| format!("  {t:<18} {:>10} rows", HumanCount(*n).to_string())).collect();
+    let a = &s.accounting;
+    lines.push(format!("  wanted by no table {:>10} messages", HumanCount(a.unrouted).to_string()));
+    lines.push(format!("  lag                {:>10} messages", HumanCount(sent.saturating_sub(s.messages)).to_string()));
+    lines.push(format!("  {}", last_batch(s, sent)));
+    lines.join("\n")
+}

@@ -1,0 +1,124 @@
+//! The command line: arguments, one file per command, exit codes.
+
+mod demo;
+mod live;
+mod produce;
+mod run;
+mod signals;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::fault::Fault;
+use crate::observe::{LogFormat, init_logging};
+
+/// Lands JSON events from Kafka as Parquet in external Hive tables, each event exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, max_term_width = 110, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 64 usage, 65 data, 69 a service cannot be reached, 70 a bug of landfall, \
+                          75 try again, 78 configuration.\nLog level: RUST_LOG=info (or debug, landfall::commit=debug, …).";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: reads the topics and lands every batch until it is told to stop (SIGTERM, Ctrl-C).
+    Run(run::Args),
+    /// The whole thing with nothing installed: an in-process Kafka, the seeds' game events, tables in a local folder.
+    Demo(demo::Args),
+    /// Writes the seeds' game events to a topic.
+    Produce(produce::Args),
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Text on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What ends a command early: words for the user, and whose fault it is.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    fault: Fault,
+}
+
+impl Failure {
+    fn new(message: impl ToString, fault: Fault) -> Failure {
+        Failure { message: message.to_string(), fault }
+    }
+}
+
+macro_rules! failure_from {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(e: $error) -> Failure {
+                Failure::new(&e, e.fault())
+            }
+        })*
+    };
+}
+failure_from!(
+    crate::app::AppError,
+    crate::config::ConfigError,
+    crate::source::SourceError,
+    crate::storage::StorageError,
+    crate::encode::ReadBackError
+);
+
+/// Parses the arguments, runs the command, and returns the process's exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Nowhere to complain to if this fails.
+            _ = e.print();
+            // Help and version are no errors.
+            return ExitCode::from(if e.use_stderr() { 64 } else { 0 });
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("landfall: cannot start: {e}");
+            return ExitCode::from(Fault::Retry.exit_code());
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Produce(args) => produce::run(args).await,
+        }
+    });
+    // A blocking call that hangs in a client must not keep the process from ending.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("landfall: {}", failure.message);
+            ExitCode::from(failure.fault.exit_code())
+        }
+    }
+}
+
+fn start_logging(format: Format, default_filter: &str) {
+    let format = match format {
+        Format::Auto => LogFormat::Auto,
+        Format::Text => LogFormat::Text,
+        Format::Json => LogFormat::Json,
+    };
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| default_filter.to_owned());
+    init_logging(format, &filter);
+}

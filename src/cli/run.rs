@@ -1,0 +1,46 @@
+//! `landfall run`
+
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+
+use super::live::available_now_bar;
+use super::{Failure, Format, signals, start_logging};
+use crate::app::{App, Mode, read_migrations};
+use crate::config;
+use crate::observe::Status;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  landfall run
+  landfall run --config config/default.toml --config production.toml
+  LANDFALL__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 landfall run
+  landfall run --available-now          # a batch job: lands all there is, then exits 0")]
+pub(super) struct Args {
+    /// Configuration file; repeat it to put one over another. [default: config/default.toml, else the built-in one]
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Land all that is in the topics now, in as many batches as needed, then exit 0.
+    #[arg(long)]
+    available_now: bool,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: Format,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    start_logging(args.log_format, "info");
+    let settings = config::load(&args.config, config::environment())?;
+    let migrations = read_migrations(&settings.migrations)?;
+    let app = App::new(settings, &migrations)?;
+    let (_stop, stopped) = signals::stop_flag();
+    let (status, watched) = watch::channel(Status::default());
+    let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };
+    let bar = args.available_now.then(|| tokio::spawn(available_now_bar(watched)));
+    let result = app.run(mode, stopped, status).await;
+    if let Some(bar) = bar {
+        // It ends with the status' sender; a bar that panics is no reason to fail the run.
+        _ = bar.await;
+    }
+    Ok(result?)
+}
