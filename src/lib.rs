@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod config;
+pub mod decode;
 pub mod fault;
 pub mod model;
 pub mod schema;
