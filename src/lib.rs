@@ -9,5 +9,6 @@ pub mod config;
 pub mod decode;
 pub mod fault;
 pub mod model;
+pub mod route;
 pub mod schema;
 pub mod storage;
