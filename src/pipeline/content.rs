@@ -33,7 +33,8 @@ pub(super) fn to_commit(sealed: SealedBatch, context: &Arc<EncodeContext>) -> Ba
     let partitions: Vec<PartitionEntry> = sealed.partitions.iter().map(entry).collect();
     let offsets = partitions.iter().map(|p| format!("{}[{}]:{}-{}", p.topic, p.p, p.start, p.end));
     let offsets = offsets.collect::<Vec<_>>().join(",");
-    let names_slot = sealed.tables.iter().any(SealedTable::names_batch);
+    let planned = |t: &SealedTable| &context.plan.tables[t.table];
+    let names_slot = sealed.tables.iter().any(|t| planned(t).sources.contains(&crate::batch::Source::BatchId));
     let content = Rows { tables: sealed.tables, offsets, names_slot, context: context.clone() };
     Batch { partitions, counts: sealed.accounting, content: Box::new(content) }
 }
@@ -66,7 +67,7 @@ impl Rows {
         Ok(DataFile {
             table: rows.name.clone(),
             location: self.context.locations[rows.table].clone(),
-            schema: planned.fingerprint(),
+            schema: planned.table.fingerprint(),
             rows: encoded.rows,
             crc32c: encoded.crc32c,
             bytes: encoded.bytes,

@@ -1,7 +1,14 @@
 //! The table model: Hive types, tables, and the migrations that declare them.
 
+pub mod arrow;
+mod ddl;
 pub mod hive_type;
+mod lexer;
+pub mod migrations;
+mod parser;
 pub mod table;
 
+pub use arrow::arrow_schema;
 pub use hive_type::HiveType;
+pub use migrations::MigrationError;
 pub use table::{Column, Table};

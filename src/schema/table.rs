@@ -35,3 +35,11 @@ pub struct Table {
     /// The migration file that created it, for messages.
     pub migration: String,
 }
+
+impl Table {
+    /// Short fingerprint of names and types of the columns, in order.
+    pub fn fingerprint(&self) -> String {
+        let columns: Vec<_> = self.columns.iter().map(|c| format!("{} {}", c.physical_name, c.hive_type)).collect();
+        format!("fp:{:08x}", crc32c::crc32c(columns.join(",").as_bytes()))
+    }
+}

@@ -44,6 +44,10 @@ struct Context {
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition comes as an event too, and is no error.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         // librdkafka reconnects for ever by itself.
         warn!(error = describe(&error), reason, "Kafka");
     }

@@ -1,0 +1,6 @@
+//! Which tables a message goes to.
+
+mod matcher;
+mod router;
+
+pub use router::{Router, TableMask};

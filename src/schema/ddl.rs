@@ -1,0 +1,393 @@
+//! Parser of the Hive DDL that landfall knows: `CREATE EXTERNAL TABLE … STORED AS PARQUET LOCATION …`.
+//! What Hive has beyond it is recognised and refused by name, so that nothing is half understood.
+
+use std::collections::BTreeMap;
+
+use super::hive_type::HiveType;
+use super::lexer::{Place, Token};
+use super::migrations::MigrationError;
+use super::parser::{Parsed, Parser, Stop};
+use super::table::{Column, Table};
+
+/// A statement's table and where the statement begins.
+pub(super) struct Statement {
+    pub table: Table,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// All statements of a file and all errors: after an error it goes on with the next statement.
+pub(super) fn parse(file: &str, text: &str) -> (Vec<Statement>, Vec<MigrationError>) {
+    let mut p = match Parser::new(file, text) {
+        Ok(parser) => parser,
+        Err(error) => return (Vec::new(), vec![error]),
+    };
+    let mut statements = Vec::new();
+    loop {
+        while p.sign(';') {}
+        if *p.peek() == Token::End {
+            return (statements, p.errors);
+        }
+        let (place, known) = (p.place(), p.errors.len());
+        match p.statement() {
+            Ok(table) if p.errors.len() == known => {
+                statements.push(Statement { table, line: place.line, column: place.column });
+            }
+            Ok(_) => {}
+            Err(Stop) => p.skip_statement(),
+        }
+    }
+}
+
+impl Parser<'_> {
+    fn statement(&mut self) -> Parsed<Table> {
+        if self.peek().is("alter") {
+            return self.fail("ALTER TABLE is not supported yet; a new column needs a new table");
+        }
+        if self.peek().is("drop") || self.peek().is("truncate") {
+            return self.fail("landfall never drops a table or its rows; do it by hand");
+        }
+        if !self.word("create") {
+            return self.expected("CREATE EXTERNAL TABLE");
+        }
+        if self.peek().is("table") {
+            return self.fail("a managed table is Hive's to move and delete; write CREATE EXTERNAL TABLE");
+        }
+        self.expect_word("external")?;
+        self.expect_word("table")?;
+        if self.word("if") {
+            self.expect_word("not")?;
+            self.expect_word("exists")?;
+        }
+        let (database, name) = self.table_name()?;
+        if *self.peek() != Token::Sign('(') {
+            return self.expected("`(` and the columns");
+        }
+        self.next();
+        let columns = self.columns()?;
+        let clauses = self.clauses()?;
+        Ok(Table {
+            database,
+            name,
+            columns,
+            location: clauses.location.unwrap_or_default(),
+            properties: clauses.properties.unwrap_or_default(),
+            comment: clauses.comment,
+            migration: self.file.to_owned(),
+        })
+    }
+
+    fn table_name(&mut self) -> Parsed<(Option<String>, String)> {
+        let first = self.identifier("a table name")?;
+        if self.sign('.') { Ok((Some(first), self.identifier("a table name")?)) } else { Ok((None, first)) }
+    }
+
+    /// A database or table name: Hive allows letters, digits and `_` only.
+    fn identifier(&mut self, what: &str) -> Parsed<String> {
+        let place = self.place();
+        let name = self.name(what)?.to_lowercase();
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            self.report(place, format!("`{name}`: expected {what} of letters, digits and _ only"));
+        }
+        Ok(name)
+    }
+
+    fn columns(&mut self) -> Parsed<Vec<Column>> {
+        let mut columns: Vec<Column> = Vec::new();
+        if *self.peek() == Token::Sign(')') {
+            return self.expected("a column name: a table needs at least one column");
+        }
+        loop {
+            let place = self.place();
+            let name = self.name("a column name")?;
+            let physical_name = name.to_lowercase();
+            self.check_column_name(place, &name);
+            if let Some(other) = columns.iter().find(|c| c.physical_name == physical_name) {
+                let message = format!("column `{name}` clashes with `{}`: Hive's names are lower-case", other.name);
+                self.report(place, message);
+            }
+            let hive_type = self.column_type(&name)?;
+            let comment = if self.word("comment") { Some(self.text("the comment, a string")?) } else { None };
+            // After a type that was refused the column stands in with any type: its statement has failed.
+            let hive_type = hive_type.unwrap_or(HiveType::String);
+            columns.push(Column { name, physical_name, hive_type, comment });
+            if self.sign(')') {
+                return Ok(columns);
+            }
+            self.expect_sign(',', "`,` or `)`")?;
+        }
+    }
+
+    fn check_column_name(&mut self, place: Place, name: &str) {
+        let wrong = if name.is_empty() {
+            "is empty"
+        } else if name.trim() != name {
+            "begins or ends with a space"
+        } else if name.contains(['\'', '"', '`']) {
+            "holds a quote"
+        } else if name.contains(',') {
+            "holds a comma, which Hive puts between columns"
+        } else if name.contains(char::is_control) {
+            "holds a control character"
+        } else {
+            return;
+        };
+        self.report(place, format!("column name `{name}` {wrong}; Hive cannot keep it"));
+    }
+
+    /// The type; `None` after one that was refused and skipped.
+    fn column_type(&mut self, column: &str) -> Parsed<Option<HiveType>> {
+        let place = self.place();
+        let Token::Word(word) = self.peek().clone() else {
+            return self.expected(&format!(
+                "the type of column `{column}` (a name of other signs than letters, digits and _ stands in back-quotes)"
+            ));
+        };
+        self.next();
+        let hive_type = match word.to_ascii_lowercase().as_str() {
+            "boolean" => HiveType::Boolean,
+            "tinyint" => HiveType::TinyInt,
+            "smallint" => HiveType::SmallInt,
+            "int" | "integer" => HiveType::Int,
+            "bigint" | "long" => HiveType::BigInt,
+            "float" => HiveType::Float,
+            "double" => {
+                self.word("precision");
+                HiveType::Double
+            }
+            "string" => HiveType::String,
+            "binary" => HiveType::Binary,
+            "timestamp" => HiveType::Timestamp,
+            refused => {
+                let known = "boolean, tinyint, smallint, int, bigint, float, double, string, binary, timestamp";
+                self.report(
+                    place,
+                    match refused {
+                        "decimal" | "numeric" | "dec" | "varchar" | "char" | "date" | "array" | "map" | "struct"
+                        | "uniontype" | "interval" | "timestamplocaltz" => {
+                            format!("column `{column}`: type {refused} is not supported yet; expected one of {known}")
+                        }
+                        _ => format!("column `{column}`: no such type as `{word}`; expected one of {known}"),
+                    },
+                );
+                self.skip_type_arguments();
+                return Ok(None);
+            }
+        };
+        Ok(Some(hive_type))
+    }
+
+    /// Passes `(10,2)` or `<a:int,…>` up to the sign or word that ends the column.
+    fn skip_type_arguments(&mut self) {
+        let mut depth = 0usize;
+        loop {
+            match self.peek() {
+                Token::Sign('(' | '<') => depth += 1,
+                Token::Sign(')' | '>') if depth > 0 => depth -= 1,
+                Token::End | Token::Sign(';') => return,
+                Token::Sign(_) | Token::Word(_) if depth == 0 => return,
+                _ => {}
+            }
+            self.next();
+        }
+    }
+
+    fn clauses(&mut self) -> Parsed<Clauses> {
+        let mut c = Clauses::default();
+        let mut parquet = false;
+        loop {
+            let place = self.place();
+            let twice = |given: bool, p: &mut Self| match given {
+                true => p.expected("`;`: this clause is there already"),
+                false => Ok(()),
+            };
+            if self.word("comment") {
+                twice(c.comment.is_some(), self)?;
+                c.comment = Some(self.text("the comment, a string")?);
+            } else if self.word("stored") {
+                twice(parquet, self)?;
+                parquet = true;
+                self.expect_word("as")?;
+                if !self.word("parquet") {
+                    return self.expected("PARQUET: landfall writes nothing else; write STORED AS PARQUET");
+                }
+            } else if self.word("location") {
+                twice(c.location.is_some(), self)?;
+                let place = self.place();
+                let location = self.text("the location, a string")?;
+                if !location.starts_with('/') && !location.contains("://") {
+                    self.report(place, format!("LOCATION '{location}': expected an absolute path or a URI"));
+                }
+                c.location = Some(location);
+            } else if self.word("tblproperties") {
+                twice(c.properties.is_some(), self)?;
+                c.properties = Some(self.properties()?);
+            } else if self.peek().is("row") {
+                return self.fail("ROW FORMAT: STORED AS PARQUET says it all; write only that");
+            } else if self.peek().is("using") {
+                return self.fail("USING is Spark's own; write STORED AS PARQUET");
+            } else if ["partitioned", "clustered", "sorted", "skewed"].iter().any(|w| self.peek().is(w)) {
+                let word = self.peek().show();
+                return self.fail(format!("{word} … is not supported yet; expected STORED AS PARQUET LOCATION '…'"));
+            } else if *self.peek() == Token::End || self.sign(';') {
+                if !parquet {
+                    self.report(place, "expected STORED AS PARQUET before the statement's end");
+                }
+                if c.location.is_none() {
+                    self.report(place, "expected LOCATION '/path' before the statement's end: the table is external");
+                }
+                return Ok(c);
+            } else {
+                return self.expected("COMMENT, STORED AS PARQUET, LOCATION, TBLPROPERTIES or `;`");
+            }
+        }
+    }
+
+    fn properties(&mut self) -> Parsed<BTreeMap<String, String>> {
+        let mut properties = BTreeMap::new();
+        self.expect_sign('(', "`(`")?;
+        loop {
+            let place = self.place();
+            let key = self.text("a property's name, a string")?;
+            self.expect_sign('=', "`=`")?;
+            let value = self.text("the property's value, a string")?;
+            if properties.insert(key.clone(), value).is_some() {
+                self.report(place, format!("property '{key}' is there twice"));
+            }
+            if self.sign(')') {
+                return Ok(properties);
+            }
+            self.expect_sign(',', "`,` or `)`")?;
+        }
+    }
+}
+
+/// What stands after the columns.
+#[derive(Default)]
+struct Clauses {
+    comment: Option<String>,
+    location: Option<String>,
+    properties: Option<BTreeMap<String, String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: &str = "create external table if not exists purchases (
+        raw_event string, timestamp string, Accept string, Host string, `User-Agent` string,
+        event_type string, type string, cost long)
+      stored as parquet location '/tmp/purchases' tblproperties (\"parquet.compress\"=\"SNAPPY\");";
+
+    fn good(text: &str) -> Vec<Table> {
+        let (statements, errors) = parse("0001_x.sql", text);
+        assert!(errors.is_empty(), "{errors:?}");
+        statements.into_iter().map(|s| s.table).collect()
+    }
+
+    fn bad(text: &str) -> Vec<String> {
+        let (statements, errors) = parse("0001_x.sql", text);
+        assert!(statements.is_empty(), "{text}");
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_seeds_statement_works_as_it_stands() {
+        let t = &good(SEED)[0];
+        let columns: Vec<_> =
+            t.columns.iter().map(|c| (c.name.as_str(), c.physical_name.as_str(), c.hive_type.to_string())).collect();
+        assert_eq!(
+            (t.database.as_deref(), t.name.as_str(), t.location.as_str()),
+            (None, "purchases", "/tmp/purchases")
+        );
+        assert_eq!(t.properties["parquet.compress"], "SNAPPY");
+        assert_eq!(columns.len(), 8);
+        assert_eq!(columns[1], ("timestamp", "timestamp", "string".into()));
+        assert_eq!(columns[4], ("User-Agent", "user-agent", "string".into()));
+        assert_eq!(columns[6], ("type", "type", "string".into()));
+        assert_eq!(columns[7], ("cost", "cost", "bigint".into()));
+        assert_eq!(t.migration, "0001_x.sql");
+    }
+
+    #[test]
+    fn every_type_comments_and_clauses_in_any_order() {
+        let t = &good(
+            "-- all of it\nCREATE EXTERNAL TABLE Db.`T` (a boolean comment 'yes, or no', b TINYINT, c smallint, d int, \
+             e integer, f bigint, g long, h float, i double, j double precision, k string, l binary, m timestamp) \
+             TBLPROPERTIES ('a'='b', \"c\"='d') LOCATION 'hdfs://nn/t' /* last */ STORED AS PARQUET COMMENT 'c'",
+        )[0];
+        let types: Vec<_> = t.columns.iter().map(|c| c.hive_type.to_string()).collect();
+        assert_eq!(
+            types.join(" "),
+            "boolean tinyint smallint int int bigint bigint float double double string binary timestamp"
+        );
+        assert_eq!((t.database.as_deref(), t.name.as_str(), t.comment.as_deref()), (Some("db"), "t", Some("c")));
+        assert_eq!((t.columns[0].comment.as_deref(), t.properties.len()), (Some("yes, or no"), 2));
+    }
+
+    #[test]
+    fn several_statements_a_file_and_the_last_semicolon_left_out() {
+        let one = |name| format!("create external table {name} (x int) stored as parquet location '/{name}'");
+        assert_eq!(good(&format!(";;{};\n{}", one("a"), one("b"))).len(), 2);
+    }
+
+    #[test]
+    fn errors_say_where_and_what_was_expected() {
+        let table = |columns: &str, tail: &str| format!("create external table t ({columns}) {tail}");
+        let tail = "stored as parquet location '/t'";
+        for (text, want) in [
+            (table("a int", "location '/t'"), "0001_x.sql:1:46: expected STORED AS PARQUET before"),
+            (table("a int", "stored as parquet"), "expected LOCATION '/path'"),
+            (
+                table("a int", "stored as orc location '/t'"),
+                "1:43: expected PARQUET: landfall writes nothing else; write STORED AS PARQUET, found `orc`",
+            ),
+            (table("a int", "stored as parquet location 't'"), "absolute path"),
+            (table("a int", "row format serde 'x' stored as parquet location '/t'"), "ROW FORMAT"),
+            (table("a int", "using parquet"), "STORED AS PARQUET"),
+            (table("a int", "partitioned by (d string) stored as parquet location '/t'"), "not supported yet"),
+            (table("a int", &format!("{tail} location '/u'")), "there already"),
+            (table("a int", &format!("{tail} as select 1")), "expected COMMENT, STORED AS PARQUET, LOCATION"),
+            (table("a int", &format!("{tail} tblproperties ('a'='b','a'='c')")), "twice"),
+            (table("", tail), "at least one column"),
+            (table("a int b int", tail), "expected `,` or `)`, found `b`"),
+            (table("User-Agent string", tail), "back-quotes"),
+            (table("a integr", tail), "1:28: column `a`: no such type as `integr`"),
+            (table("a int, A string", tail), "column `A` clashes with `a`"),
+            (table("`a,b` int", tail), "comma"),
+            (table("`a'b` int", tail), "quote"),
+            (table("`a\"b` int", tail), "quote"),
+            (table("` a` int", tail), "space"),
+            (table("`` int", tail), "is empty"),
+            (format!("create table t (a int) {tail}"), "write CREATE EXTERNAL TABLE"),
+            (format!("create external table `a-b` (a int) {tail}"), "letters, digits and _"),
+            ("alter table t add columns (b int)".into(), "not supported yet"),
+            ("drop table t".into(), "never drops"),
+            ("\n  select 1".into(), "2:3: expected CREATE EXTERNAL TABLE, found `select`"),
+            ("create external table t (a int".into(), "the end of the file"),
+            ("create external table t like u".into(), "`(` and the columns, found `like`"),
+        ] {
+            let errors = bad(&text);
+            assert_eq!(errors.len(), 1, "{text}: {errors:?}");
+            assert!(errors[0].contains(want), "{text}:\n  got  {}\n  want {want}", errors[0]);
+        }
+    }
+
+    #[test]
+    fn types_of_hive_that_are_not_there_yet_are_named_each() {
+        let errors = bad(
+            "create external table t (a decimal(10,2), b varchar(3) comment 'x', c array<struct<x:int,y:map<string,int>>>,
+             d date, e char(2), f int) stored as parquet location '/t'",
+        );
+        assert_eq!(errors.len(), 5, "{errors:?}");
+        assert!(errors.iter().all(|e| e.contains("not supported yet")));
+        assert!(errors[2].contains("column `c`: type array"));
+    }
+
+    #[test]
+    fn goes_on_after_a_broken_statement() {
+        let (statements, errors) = parse("f", &format!("create tabel x;\n{SEED}\ncreate external table y (a foo;"));
+        assert_eq!((statements.len(), errors.len()), (1, 3), "{errors:?}");
+        assert_eq!((statements[0].line, statements[0].column, errors[0].line), (2, 1, 1));
+    }
+}

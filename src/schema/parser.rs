@@ -1,0 +1,107 @@
+//! A cursor over the tokens of one file that collects errors; the grammar itself is in `ddl.rs`.
+
+use super::lexer::{Place, Token, tokens};
+use super::migrations::MigrationError;
+
+fn error(file: &str, place: Place, message: String) -> MigrationError {
+    MigrationError { file: file.to_owned(), line: place.line, column: place.column, message }
+}
+
+/// The error is recorded; the statement cannot be read further.
+pub(super) struct Stop;
+pub(super) type Parsed<T> = Result<T, Stop>;
+
+pub(super) struct Parser<'a> {
+    /// File name, for errors and for [`super::Table::migration`].
+    pub file: &'a str,
+    /// The errors so far.
+    pub errors: Vec<MigrationError>,
+    tokens: Vec<(Token, Place)>,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(file: &'a str, text: &str) -> Result<Parser<'a>, MigrationError> {
+        let tokens = tokens(text).map_err(|(place, message)| error(file, place, message))?;
+        Ok(Parser { file, errors: Vec::new(), tokens, at: 0 })
+    }
+
+    pub(super) fn peek(&self) -> &Token {
+        &self.tokens[self.at].0
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.tokens[self.at].1
+    }
+
+    pub(super) fn next(&mut self) -> Token {
+        let token = self.peek().clone();
+        // The last token, End, is never passed.
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    pub(super) fn sign(&mut self, c: char) -> bool {
+        let hit = *self.peek() == Token::Sign(c);
+        if hit {
+            self.next();
+        }
+        hit
+    }
+
+    pub(super) fn word(&mut self, keyword: &str) -> bool {
+        let hit = self.peek().is(keyword);
+        if hit {
+            self.next();
+        }
+        hit
+    }
+
+    pub(super) fn report(&mut self, place: Place, message: impl Into<String>) {
+        self.errors.push(error(self.file, place, message.into()));
+    }
+
+    pub(super) fn fail<T>(&mut self, message: impl Into<String>) -> Parsed<T> {
+        self.report(self.place(), message);
+        Err(Stop)
+    }
+
+    pub(super) fn expected<T>(&mut self, what: &str) -> Parsed<T> {
+        let found = self.peek().show();
+        self.fail(format!("expected {what}, found {found}"))
+    }
+
+    pub(super) fn expect_sign(&mut self, c: char, what: &str) -> Parsed<()> {
+        if self.sign(c) { Ok(()) } else { self.expected(what) }
+    }
+
+    pub(super) fn expect_word(&mut self, keyword: &str) -> Parsed<()> {
+        if self.word(keyword) { Ok(()) } else { self.expected(keyword) }
+    }
+
+    pub(super) fn name(&mut self, what: &str) -> Parsed<String> {
+        match self.peek().clone() {
+            Token::Word(n) | Token::Name(n) => {
+                self.next();
+                Ok(n)
+            }
+            _ => self.expected(what),
+        }
+    }
+
+    pub(super) fn text(&mut self, what: &str) -> Parsed<String> {
+        match self.peek().clone() {
+            Token::Text(t) => {
+                self.next();
+                Ok(t)
+            }
+            _ => self.expected(what),
+        }
+    }
+
+    pub(super) fn skip_statement(&mut self) {
+        while *self.peek() != Token::End && !self.sign(';') {
+            self.next();
+        }
+    }
+}
