@@ -6,17 +6,27 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::catalog_suite;
 use common::proxy::Proxy;
-use landfall::catalog::{Catalog, CatalogError, CatalogTable, HiveCatalog, MemoryCatalog};
+use landfall::catalog::{
+    Catalog, CatalogError, CatalogTable, HiveCatalog, MemoryCatalog, Registrar, RegistrarStatus, check_once,
+};
 use landfall::config::settings::Metastore;
+use landfall::storage::{HdfsStorage, Storage};
+use tokio::sync::watch;
 
 fn hive(uri: &str, limit: Duration) -> HiveCatalog {
+    owned(uri, limit, Some("landfall"))
+}
+
+fn owned(uri: &str, limit: Duration, owner: Option<&str>) -> HiveCatalog {
     let settings = Metastore { uri: uri.into(), database: "default".into(), call_timeout: limit, framed: false };
-    HiveCatalog::new(&settings, Some("landfall".into())).unwrap()
+    HiveCatalog::new(&settings, owner.map(str::to_owned)).unwrap()
 }
 
 /// The address of the real metastore, or `None` with a note.
@@ -38,7 +48,9 @@ async fn a_real_metastore_passes_the_suite() {
     let Some(uri) = real() else { return };
     let root = std::env::var("LANDFALL__STORAGE__URL").unwrap_or_else(|_| "file:///tmp".into());
     let root = format!("{}/landfall-suite", root.trim_end_matches('/'));
-    catalog_suite::run(&hive(&uri, Duration::from_secs(40)), &root).await;
+    for owner in [Some("landfall"), None] {
+        catalog_suite::run(&owned(&uri, Duration::from_secs(40), owner), &root).await;
+    }
 }
 
 #[tokio::test]
@@ -91,6 +103,37 @@ async fn a_real_metastore_is_found_again_after_an_absence() {
         assert!(matches!(e, CatalogError::Unavailable { .. }), "{e:?}");
         proxy.open();
     }
+}
+
+#[tokio::test]
+async fn tables_are_registered_when_a_real_metastore_comes_back() {
+    let (Some(uri), Ok(url)) = (real(), std::env::var("LANDFALL__STORAGE__URL")) else { return };
+    let name = format!("registered_{}", uuid::Uuid::new_v4().simple());
+    let storage: Arc<dyn Storage> = Arc::new(HdfsStorage::new(&url, None, &BTreeMap::new()).unwrap());
+    let wanted = CatalogTable { location: storage.uri(&format!("/{name}")), name: name.clone(), ..purchases() };
+    let proxy = Proxy::of(uri.trim_start_matches("thrift://"));
+    proxy.close();
+    let catalog = Arc::new(hive(&format!("thrift://{}", proxy.address), Duration::from_secs(40)));
+    assert_eq!(check_once(catalog.as_ref(), std::slice::from_ref(&wanted)).await, None);
+
+    let (sender, mut status) = watch::channel(RegistrarStatus::default());
+    let tables = vec![(wanted.clone(), format!("/{name}"))];
+    let interval = Duration::from_millis(100);
+    let registrar = tokio::spawn(Registrar::run(catalog.clone(), storage.clone(), tables, interval, sender));
+    status.wait_for(|s| s.away.is_some() && s.unregistered() == 1).await.unwrap();
+    proxy.open();
+    let registered = |s: &RegistrarStatus| s.away.is_none() && s.unregistered() == 0;
+    status.wait_for(registered).await.unwrap();
+
+    let direct = hive(&uri, Duration::from_secs(40));
+    assert!(direct.drop_table("default", &name).await.unwrap());
+    while direct.get_table("default", &name).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(check_once(&direct, &[wanted]).await, Some(vec![]));
+    registrar.abort();
+    direct.drop_table("default", &name).await.unwrap();
+    storage.delete(&format!("/{name}")).await.unwrap();
 }
 
 fn purchases() -> CatalogTable {
