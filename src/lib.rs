@@ -4,6 +4,7 @@
 //! A message goes down this way and never comes back up; `docs/architecture.md` has the picture:
 //! source → decode → route → batch → encode → commit → catalog.
 
+pub mod batch;
 pub mod catalog;
 pub mod config;
 pub mod decode;

@@ -60,3 +60,31 @@ impl<'a> UnionRow<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::coerce::integer;
+
+    #[test]
+    fn the_last_value_that_converts() {
+        let mut row = UnionRow::default();
+        row.reset(2);
+        ["1", "\"x\"", "2", "[]", "{}"].iter().for_each(|raw| row.set(1, raw));
+        assert_eq!((row.convert(1, integer::<i64>), row.convert(0, integer::<i64>)), ((Some(2), true), (None, false)));
+        assert_eq!((row.raw(0), row.raw(1), row.raw(9)), (None, Some("{}"), None));
+        row.set(1, "null");
+        assert_eq!(row.convert(1, integer::<i64>), (None, false));
+        row.set(1, "true");
+        assert_eq!(row.convert(1, integer::<i64>), (None, true));
+    }
+
+    #[test]
+    fn recycling_keeps_the_memory() {
+        let mut row = UnionRow::default();
+        row.reset(100);
+        let (capacity, place) = (row.last.capacity(), row.last.as_ptr() as usize);
+        let row = row.recycle();
+        assert_eq!((row.last.capacity(), row.last.as_ptr() as usize), (capacity, place));
+    }
+}

@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(e.len(), 4, "{e:?}");
         assert!(e[0].contains("0002_b.sql:1:") && e[0].contains("table a is there already, in 0001_a.sql"));
         assert!(e[1].contains("has the LOCATION of table a"));
-        assert!(e[2].contains("0004_d.sql:1:7: expected external"));
+        assert!(e[2].contains("0004_d.sql:1:7: expected EXTERNAL"));
         assert!(e[3].contains("0005_e.sql: holds no statement"));
     }
 }

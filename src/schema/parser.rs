@@ -76,7 +76,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect_word(&mut self, keyword: &str) -> Parsed<()> {
-        if self.word(keyword) { Ok(()) } else { self.expected(keyword) }
+        if self.word(keyword) { Ok(()) } else { self.expected(&keyword.to_uppercase()) }
     }
 
     pub(super) fn name(&mut self, what: &str) -> Parsed<String> {

@@ -1,0 +1,274 @@
+//! The open batch: messages in, rows of all their tables and the ranges they came from out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::columns::{Input, TableBuffer};
+use super::plan::Plan;
+use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, Tail};
+use crate::config::settings::{OnMalformed, Unrouted};
+use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
+use crate::fault::Fault;
+use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, TopicPartition};
+use crate::route::Router;
+
+/// Most message bytes that a batch can hold. Arrow's strings have 32-bit offsets, and JSON re-written as Java writes
+/// it may grow threefold (`1e6` to `1000000.0`).
+pub const MAX_BYTES: u64 = 512 << 20;
+/// Most messages that a batch can hold, for the same reason.
+pub const MAX_MESSAGES: u64 = 8_000_000;
+/// What is kept of a message that is too large.
+pub const KEPT_OF_TOO_LARGE: usize = 64 << 10;
+
+/// A message that the batch does not take; the batch is as before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// The message is malformed, and `messages.on_malformed` is `fail`.
+    #[error(
+        "{partition} offset {offset}: {reject}; messages.on_malformed = \"fail\" stops here; \
+         \"dead_letter\" or \"drop\" would go on"
+    )]
+    Rejected {
+        /// Where it was read.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: i64,
+        /// Why it is no good.
+        reject: Reject,
+    },
+    /// The message lies before the end of what was read.
+    #[error(transparent)]
+    BrokenChain(#[from] BrokenChain),
+    /// [`BatchBuffer::start`] was not called for its partition.
+    #[error("{partition} offset {offset}: the batch has no start for this partition")]
+    NotStarted {
+        /// Where it was read.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: i64,
+    },
+    /// The batch should have been sealed long ago.
+    #[error("the batch is full with {messages} messages of {bytes} bytes and was not sealed")]
+    Full {
+        /// Messages in it.
+        messages: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+impl PushError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            PushError::Rejected { .. } => Fault::BadData,
+            _ => Fault::Bug,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Partition {
+    name: TopicPartition,
+    range: OffsetRange,
+    records: u64,
+    tail: Option<Tail>,
+}
+
+/// The open batch. Each message counts once, whole, or not at all.
+pub struct BatchBuffer {
+    plan: Arc<Plan>,
+    router: Router,
+    tables: Vec<TableBuffer>,
+    partitions: Vec<Partition>,
+    by_name: HashMap<TopicPartition, usize>,
+    /// The partition of the last message: most come in runs.
+    latest: usize,
+    accounting: Accounting,
+    bytes: u64,
+    timestamps: TimestampText,
+    row: UnionRow<'static>,
+}
+
+impl BatchBuffer {
+    /// An empty batch without partitions.
+    pub fn new(plan: Arc<Plan>) -> BatchBuffer {
+        BatchBuffer {
+            router: plan.router.clone(),
+            tables: plan.tables.iter().map(TableBuffer::new).collect(),
+            partitions: Vec::new(),
+            by_name: HashMap::new(),
+            latest: 0,
+            accounting: Accounting::default(),
+            bytes: 0,
+            timestamps: TimestampText::new(plan.zone.clone()),
+            row: UnionRow::default(),
+            plan,
+        }
+    }
+
+    /// Sets where the range of a partition begins. A partition of which something was read already can only go on
+    /// where it is.
+    pub fn start(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), BrokenChain> {
+        match self.by_name.get(&partition) {
+            Some(&at) => {
+                let range = &mut self.partitions[at].range;
+                if !range.is_empty() && range.end != offset {
+                    return Err(BrokenChain { partition, expected: range.end, found: offset });
+                }
+                if range.is_empty() {
+                    *range = OffsetRange::at(offset);
+                }
+            }
+            None => {
+                self.by_name.insert(partition.clone(), self.partitions.len());
+                let range = OffsetRange::at(offset);
+                self.partitions.push(Partition { name: partition, range, records: 0, tail: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message: its rows, or what else becomes of it, and its place in its partition's range.
+    pub fn push(&mut self, record: &Record<'_>) -> Result<(), PushError> {
+        let at = self.find(record)?;
+        let value_len = record.value.map_or(0, <[u8]>::len);
+        let too_large = value_len as u64 > self.plan.messages.max_message_bytes.get();
+        let kept = if too_large { KEPT_OF_TOO_LARGE.min(value_len) } else { value_len };
+        let bytes = (record.key.map_or(0, <[u8]>::len) + kept) as u64;
+        if self.messages() >= MAX_MESSAGES || (self.messages() > 0 && self.bytes + bytes > MAX_BYTES) {
+            return Err(PushError::Full { messages: self.messages(), bytes: self.bytes });
+        }
+        match record.value {
+            None => self.accounting.tombstones += 1,
+            Some(value) => {
+                let mut row = std::mem::take(&mut self.row).recycle();
+                let done = match self.plan.read(value, &mut row) {
+                    Ok(text) => {
+                        self.land(record, text, &row);
+                        Ok(())
+                    }
+                    Err(reject) => self.refuse(record, &value[..kept], reject),
+                };
+                self.row = row.recycle();
+                done?;
+            }
+        }
+        let p = &mut self.partitions[at];
+        p.range.extend_over(&p.name, record.offset)?;
+        p.records += 1;
+        let crc32c = crc32c::crc32c(record.value.unwrap_or_default());
+        p.tail = Some(Tail { offset: record.offset, ts_ms: record.timestamp_ms, crc32c });
+        self.accounting.read += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// The partition of a message that continues it.
+    fn find(&mut self, record: &Record<'_>) -> Result<usize, PushError> {
+        if self.partitions.get(self.latest).is_none_or(|p| p.name != *record.partition) {
+            let found = self.by_name.get(record.partition).copied();
+            let missing = || PushError::NotStarted { partition: record.partition.clone(), offset: record.offset };
+            self.latest = found.ok_or_else(missing)?;
+        }
+        let p = &self.partitions[self.latest];
+        let mut probe = p.range;
+        probe.extend_over(&p.name, record.offset)?;
+        Ok(self.latest)
+    }
+
+    fn land(&mut self, record: &Record<'_>, message: &str, row: &UnionRow<'_>) {
+        let slots = &self.plan.route_slots;
+        let mask = self.router.route(|i| row.raw(slots[i]).and_then(text));
+        if mask.is_empty() {
+            if self.plan.messages.unrouted == Unrouted::DeadLetter {
+                let reject = Reject::new(Reason::Unrouted, "no table's condition holds for it");
+                self.bury(record, message.as_bytes(), Some(message), &reject);
+            } else {
+                self.accounting.unrouted += 1;
+            }
+            return;
+        }
+        let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
+        let text = Some(message);
+        let input = Input { record, row, text, bytes: message.as_bytes(), timestamp, reject: None };
+        for &table in mask.tables() {
+            self.tables[table].append(&input);
+        }
+        self.accounting.events += 1;
+    }
+
+    fn refuse(&mut self, record: &Record<'_>, kept: &[u8], reject: Reject) -> Result<(), PushError> {
+        match self.plan.messages.on_malformed {
+            OnMalformed::Fail => {
+                return Err(PushError::Rejected { partition: record.partition.clone(), offset: record.offset, reject });
+            }
+            OnMalformed::Drop => self.accounting.dropped += 1,
+            OnMalformed::DeadLetter => {
+                // The beginning of a message that is too large must not pass for the message.
+                let whole = reject.reason != Reason::TooLarge;
+                let text = std::str::from_utf8(kept).ok().filter(|_| whole);
+                self.bury(record, kept, text, &reject);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the message a row of the dead-letter table.
+    fn bury(&mut self, record: &Record<'_>, bytes: &[u8], text: Option<&str>, reject: &Reject) {
+        let table = self.plan.dead_letters.expect("the plan has a dead-letter table wherever a setting needs one");
+        let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
+        let row = &UnionRow::default();
+        self.tables[table].append(&Input { record, row, text, bytes, timestamp, reject: Some(reject) });
+        self.accounting.dead_letters += 1;
+    }
+
+    /// Bytes of keys and values; of a message that is too large, only those kept.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Messages read, whatever became of them.
+    pub fn messages(&self) -> u64 {
+        self.accounting.read
+    }
+
+    /// Whether no offset was consumed.
+    pub fn is_empty(&self) -> bool {
+        self.messages() == 0
+    }
+
+    /// Forgets the rows and all partitions, each of which needs a [`BatchBuffer::start`] again.
+    pub fn clear(&mut self) {
+        let fresh = BatchBuffer::new(self.plan.clone());
+        let router = std::mem::replace(self, fresh).router;
+        self.router = router;
+    }
+
+    /// Hands out the batch and begins the next, each partition where this one ended.
+    pub fn seal(&mut self) -> SealedBatch {
+        let mut partitions: Vec<SealedPartition> = Vec::new();
+        for p in self.partitions.iter_mut().filter(|p| !p.range.is_empty()) {
+            let next = OffsetRange::at(p.range.end);
+            let range = std::mem::replace(&mut p.range, next);
+            let records = std::mem::take(&mut p.records);
+            partitions.push(SealedPartition { partition: p.name.clone(), range, records, tail: p.tail.take() });
+        }
+        partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
+        let (mut tables, mut field_errors) = (Vec::new(), Vec::new());
+        for (table, (buffer, planned)) in self.tables.iter_mut().zip(&self.plan.tables).enumerate() {
+            let name = &planned.table.name;
+            field_errors.extend(buffer.take_errors().map(|(i, count)| {
+                let column = planned.table.columns[i].name.clone();
+                FieldErrors { table: name.clone(), column, count }
+            }));
+            let rows = buffer.rows;
+            if rows > 0 {
+                let (name, schema) = (name.clone(), planned.schema.clone());
+                tables.push(SealedTable { table, name, rows, schema, columns: buffer.finish() });
+            }
+        }
+        let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
+        SealedBatch { partitions, tables, accounting, field_errors, bytes }
+    }
+}

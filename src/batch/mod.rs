@@ -1,0 +1,16 @@
+//! Micro-batches: messages become rows of all their tables until the batch is sealed.
+
+pub mod buffer;
+mod columns;
+pub mod plan;
+mod sealed;
+mod source;
+#[cfg(test)]
+mod tests;
+pub mod trigger;
+
+pub use buffer::{BatchBuffer, PushError};
+pub use plan::{Plan, PlannedTable};
+pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, Tail};
+pub use source::Source;
+pub use trigger::{SealReason, Trigger};

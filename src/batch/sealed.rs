@@ -1,0 +1,80 @@
+//! A batch that takes no more messages.
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+
+use super::columns::batch_ids;
+use crate::model::{Accounting, OffsetRange, TopicPartition};
+
+/// What was read and what became of it; the ranges ride with the rows.
+#[derive(Debug, Clone)]
+pub struct SealedBatch {
+    /// The partitions of which something was read, in the order of their names.
+    pub partitions: Vec<SealedPartition>,
+    /// The tables that got rows, in the order of the plan.
+    pub tables: Vec<SealedTable>,
+    /// What became of every message.
+    pub accounting: Accounting,
+    /// Values that became null because they were of another type than their column.
+    pub field_errors: Vec<FieldErrors>,
+    /// Bytes of keys and values; of a message that is too large, only those kept.
+    pub bytes: u64,
+}
+
+/// What was read of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedPartition {
+    /// Which.
+    pub partition: TopicPartition,
+    /// From where to where.
+    pub range: OffsetRange,
+    /// Messages in it.
+    pub records: u64,
+    /// The last of them, to know the partition again by.
+    pub tail: Option<Tail>,
+}
+
+/// Fingerprint of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// Its offset.
+    pub offset: i64,
+    /// Its Kafka timestamp in milliseconds, if it has one.
+    pub ts_ms: Option<i64>,
+    /// CRC-32C of its value; 0 for a tombstone.
+    pub crc32c: u32,
+}
+
+/// Values of another type than their column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldErrors {
+    /// Table name.
+    pub table: String,
+    /// Column name as written in the DDL.
+    pub column: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// The rows of one table.
+#[derive(Debug, Clone)]
+pub struct SealedTable {
+    /// Its index in the plan's tables.
+    pub table: usize,
+    /// Its name.
+    pub name: String,
+    /// Number of rows, at least 1.
+    pub rows: usize,
+    pub(super) schema: SchemaRef,
+    /// `None` where the batch's number goes.
+    pub(super) columns: Vec<Option<ArrayRef>>,
+}
+
+impl SealedTable {
+    /// The rows, with `batch_id`, the slot's number, in the columns that ask for it. Cheap: arrays are shared.
+    pub fn record_batch(&self, batch_id: u64) -> RecordBatch {
+        let columns = self.columns.iter().map(|c| c.clone().unwrap_or_else(|| batch_ids(batch_id, self.rows)));
+        RecordBatch::try_new(self.schema.clone(), columns.collect())
+            .expect("builders and schema are made from the same columns, and each row appends to every builder")
+    }
+}

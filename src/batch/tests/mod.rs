@@ -1,0 +1,146 @@
+//! Tests of the core as a whole: DDL and settings in, rows and accounts out.
+
+mod buffer;
+mod parity;
+mod plan;
+mod random;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray, types::*};
+use arrow_schema::DataType;
+use serde_json::{Value, json};
+
+use super::{BatchBuffer, Plan, SealedBatch};
+use crate::config::Settings;
+use crate::config::settings::*;
+use crate::model::{Offset, Record, TopicPartition};
+use crate::schema::{Table, migrations};
+
+const PURCHASES: &str = "raw_event string, timestamp string, Accept string, Host string, `User-Agent` string,
+    event_type string, type string, cost long";
+const GUILDS: &str = "raw_event string, timestamp string, Accept string, Host string, `User-Agent` string,
+    event_type string, guild_member_cnt bigint, guild_name string, tot_guild_member_cnt bigint";
+const DEAD_LETTERS: &str = "reason string, detail string, raw_event string, raw_bytes binary, kafka_topic string,
+    kafka_partition int, kafka_offset bigint, kafka_timestamp timestamp, batch_id bigint";
+
+/// One table a migration, from its name and columns.
+fn tables(declared: &[(&str, &str)]) -> Vec<Table> {
+    let file = |(i, (name, columns)): (usize, &(&str, &str))| {
+        let text = format!("create external table {name} ({columns}) stored as parquet location '/tmp/{name}';");
+        (format!("{:04}_{name}.sql", i + 1), text)
+    };
+    migrations::load(&declared.iter().enumerate().map(file).collect::<Vec<_>>()).unwrap()
+}
+
+fn seeds() -> Vec<Table> {
+    tables(&[
+        ("sword_purchases", PURCHASES),
+        ("purchases", PURCHASES),
+        ("guilds", GUILDS),
+        ("dead_letters", DEAD_LETTERS),
+    ])
+}
+
+fn on(field: &str, test: FieldTest) -> TableSettings {
+    let when = Some(When::Field { field: field.into(), test });
+    TableSettings { when, columns: BTreeMap::new() }
+}
+
+fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
+    let some = |n| NonZeroU64::new(n).unwrap();
+    Settings {
+        job: "landfall".into(),
+        migrations: PathBuf::new(),
+        timestamp_zone: "UTC".into(),
+        kafka: Kafka {
+            bootstrap_servers: String::new(),
+            topics: vec!["events".into()],
+            group_id: String::new(),
+            starting_offsets: StartingOffsets::Earliest,
+            connect_timeout: Duration::ZERO,
+            properties: BTreeMap::new(),
+        },
+        trigger: Trigger { interval: Duration::from_secs(10), max_bytes: some(1 << 26), max_rows: some(500_000) },
+        storage: Storage {
+            url: String::new(),
+            checkpoint: String::new(),
+            call_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
+            user: None,
+            properties: BTreeMap::new(),
+        },
+        metastore: None,
+        messages: Messages {
+            on_malformed: OnMalformed::DeadLetter,
+            unrouted: Unrouted::Drop,
+            max_message_bytes: some(16 << 20),
+            max_depth: some(1000),
+            dead_letter_table: "dead_letters".into(),
+        },
+        tables: tables.into_iter().map(|(n, t)| (n.to_owned(), t)).collect(),
+        any_table: BTreeMap::from([
+            ("raw_event".to_owned(), ColumnSource::KafkaValue),
+            ("timestamp".to_owned(), ColumnSource::KafkaTimestamp),
+        ]),
+    }
+}
+
+fn seed_settings() -> Settings {
+    settings(vec![
+        ("sword_purchases", on("event_type", FieldTest::Equals("purchase_sword".into()))),
+        ("purchases", on("event_type", FieldTest::Contains("purchase".into()))),
+        ("guilds", on("event_type", FieldTest::Contains("guild".into()))),
+    ])
+}
+
+/// A buffer whose partition `events[0]` starts at 0.
+fn buffer(tables: &[Table], settings: &Settings) -> BatchBuffer {
+    let mut buffer = BatchBuffer::new(Arc::new(Plan::new(tables, settings).unwrap()));
+    buffer.start(TopicPartition::new("events", 0), Offset(0)).unwrap();
+    buffer
+}
+
+fn push(buffer: &mut BatchBuffer, offset: i64, value: Option<&[u8]>) -> Result<(), super::PushError> {
+    let partition = &TopicPartition::new("events", 0);
+    buffer.push(&Record { partition, offset, timestamp_ms: Some(1627669098120), key: Some(b"k"), value })
+}
+
+/// The rows of a table as JSON, `[]` if it has none.
+fn rows(batch: &SealedBatch, table: &str) -> Vec<Value> {
+    let sealed = batch.tables.iter().find(|t| t.name == table);
+    sealed.map_or(Vec::new(), |t| {
+        let batch = t.record_batch(77);
+        assert_eq!(batch.num_rows(), t.rows);
+        (0..t.rows).map(|row| as_json(&batch, row)).collect()
+    })
+}
+
+fn as_json(batch: &RecordBatch, row: usize) -> Value {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns());
+    Value::Object(columns.map(|(f, c)| (f.name().clone(), cell(c, row))).collect())
+}
+
+fn cell(c: &ArrayRef, row: usize) -> Value {
+    if c.is_null(row) {
+        return Value::Null;
+    }
+    match c.data_type() {
+        DataType::Boolean => json!(c.as_boolean().value(row)),
+        DataType::Int8 => json!(c.as_primitive::<Int8Type>().value(row)),
+        DataType::Int16 => json!(c.as_primitive::<Int16Type>().value(row)),
+        DataType::Int32 => json!(c.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 => json!(c.as_primitive::<Int64Type>().value(row)),
+        DataType::Float32 => json!(c.as_primitive::<Float32Type>().value(row)),
+        DataType::Float64 => json!(c.as_primitive::<Float64Type>().value(row)),
+        DataType::Utf8 => json!(c.as_string::<i32>().value(row)),
+        DataType::Binary => json!(c.as_binary::<i32>().value(row)),
+        DataType::Timestamp(..) => json!(c.as_primitive::<TimestampMicrosecondType>().value(row)),
+        other => panic!("no column is {other}"),
+    }
+}
