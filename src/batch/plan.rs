@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_schema::SchemaRef;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::buffer::MAX_BYTES;
+use super::limits::MAX_BYTES;
 use super::source::Source;
 use crate::config::Settings;
 use crate::config::settings::{ColumnSource, Messages, OnMalformed, Unrouted};
