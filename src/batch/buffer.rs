@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::columns::{Input, TableBuffer};
+use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
 use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, Tail};
 use crate::config::settings::{OnMalformed, Unrouted};
@@ -11,14 +12,6 @@ use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
 use crate::fault::Fault;
 use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, TopicPartition};
 use crate::route::Router;
-
-/// Most message bytes that a batch can hold. Arrow's strings have 32-bit offsets, and JSON re-written as Java writes
-/// it may grow threefold (`1e6` to `1000000.0`).
-pub const MAX_BYTES: u64 = 512 << 20;
-/// Most messages that a batch can hold, for the same reason.
-pub const MAX_MESSAGES: u64 = 8_000_000;
-/// What is kept of a message that is too large.
-pub const KEPT_OF_TOO_LARGE: usize = 64 << 10;
 
 /// A message that the batch does not take; the batch is as before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

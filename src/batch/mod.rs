@@ -2,6 +2,7 @@
 
 pub mod buffer;
 mod columns;
+pub mod limits;
 pub mod plan;
 mod sealed;
 mod source;

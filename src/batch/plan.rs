@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_schema::SchemaRef;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::buffer::MAX_BYTES;
+use super::limits::MAX_BYTES;
 use super::source::Source;
 use crate::config::Settings;
 use crate::config::settings::{ColumnSource, Messages, OnMalformed, Unrouted};
@@ -124,7 +124,8 @@ impl Builder<'_> {
         };
         if found.is_none() {
             self.errors.push(format!(
-                "messages.dead_letter_table: no migration declares table {dead_letter_table}, and {asks} = \"dead_letter\" needs it"
+                "messages.dead_letter_table: no migration declares table {dead_letter_table}, \
+                 and {asks} = \"dead_letter\" needs it"
             ));
         }
         found
@@ -149,7 +150,8 @@ impl Builder<'_> {
         let name = &table.name;
         if configured.is_none() && !dead {
             self.errors.push(format!(
-                "table {name} of migration {} has no [tables.{name}]; write an empty [tables.{name}] to send it every message",
+                "table {name} of migration {} has no [tables.{name}]; \
+                 write an empty [tables.{name}] to send it every message",
                 table.migration
             ));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::buffer::{MAX_BYTES, MAX_MESSAGES};
+use super::limits::{MAX_BYTES, MAX_MESSAGES};
 use crate::config::settings;
 
 /// Why a batch is sealed.

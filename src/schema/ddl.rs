@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::error::MigrationError;
 use super::hive_type::HiveType;
 use super::lexer::{Place, Token};
-use super::migrations::MigrationError;
 use super::parser::{Parsed, Parser, Stop};
 use super::table::{Column, Table};
 

@@ -1,33 +1,8 @@
 //! The migrations folder as tables: names and texts in, tables or all errors out.
 
-use std::fmt;
-
 use super::ddl;
+use super::error::MigrationError;
 use super::table::Table;
-
-/// What is wrong with a migration, and where. A configuration fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MigrationError {
-    /// File name.
-    pub file: String,
-    /// Line from 1; 0 when the error is of the file as a whole.
-    pub line: usize,
-    /// Column from 1, in characters; 0 when the error is of the file as a whole.
-    pub column: usize,
-    /// What was expected.
-    pub message: String,
-}
-
-impl fmt::Display for MigrationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.file, self.message),
-            _ => write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message),
-        }
-    }
-}
-
-impl std::error::Error for MigrationError {}
 
 /// The tables that the migrations `(file name, text)` declare, in the order of their numbers; or everything that is
 /// wrong with them.
@@ -135,7 +110,7 @@ mod tests {
         assert_eq!(e.len(), 4, "{e:?}");
         assert!(e[0].contains("0002_b.sql:1:") && e[0].contains("table a is there already, in 0001_a.sql"));
         assert!(e[1].contains("has the LOCATION of table a"));
-        assert!(e[2].contains("0004_d.sql:1:7: expected external"));
+        assert!(e[2].contains("0004_d.sql:1:7: expected EXTERNAL"));
         assert!(e[3].contains("0005_e.sql: holds no statement"));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod arrow;
 mod ddl;
+mod error;
 pub mod hive_type;
 mod lexer;
 pub mod migrations;
@@ -9,6 +10,6 @@ mod parser;
 pub mod table;
 
 pub use arrow::arrow_schema;
+pub use error::MigrationError;
 pub use hive_type::HiveType;
-pub use migrations::MigrationError;
 pub use table::{Column, Table};

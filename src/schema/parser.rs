@@ -1,7 +1,7 @@
 //! A cursor over the tokens of one file that collects errors; the grammar itself is in `ddl.rs`.
 
+use super::error::MigrationError;
 use super::lexer::{Place, Token, tokens};
-use super::migrations::MigrationError;
 
 fn error(file: &str, place: Place, message: String) -> MigrationError {
     MigrationError { file: file.to_owned(), line: place.line, column: place.column, message }
@@ -76,7 +76,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect_word(&mut self, keyword: &str) -> Parsed<()> {
-        if self.word(keyword) { Ok(()) } else { self.expected(keyword) }
+        if self.word(keyword) { Ok(()) } else { self.expected(&keyword.to_uppercase()) }
     }
 
     pub(super) fn name(&mut self, what: &str) -> Parsed<String> {

@@ -135,6 +135,7 @@ mod tests {
         let mut state = sleeper(dir.path(), &mark);
         spawn(&mut state).expect("started");
         let pid = state.pid.expect("an id");
+        assert!(wait_until(Duration::from_secs(5), || state.log_text() == "started\n"));
         assert!(is_ours(pid, &mark) && !is_ours(pid, "another mark"));
         assert_eq!(find(&mark), [pid]);
         assert!(resident(pid).expect("a size") > 0);
@@ -145,7 +146,6 @@ mod tests {
         end(pid, &mark, Duration::from_secs(5)).expect("ended");
         assert!(find(&mark).is_empty());
         end(pid, &mark, Duration::ZERO).expect("ending it again does nothing");
-        assert!(wait_until(Duration::from_secs(5), || state.log_text() == "started\n"));
     }
 
     #[test]

@@ -1,0 +1,9 @@
+//! What a batch can hold at most, whatever the settings say.
+
+/// Most message bytes that a batch can hold. Arrow's strings have 32-bit offsets, and JSON re-written as Java writes
+/// it may grow threefold (`1e6` to `1000000.0`).
+pub const MAX_BYTES: u64 = 512 << 20;
+/// Most messages that a batch can hold, for the same reason.
+pub const MAX_MESSAGES: u64 = 8_000_000;
+/// What is kept of a message that is too large.
+pub const KEPT_OF_TOO_LARGE: usize = 64 << 10;
