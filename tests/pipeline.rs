@@ -1,0 +1,264 @@
+//! The whole flow in memory: messages in, Parquet files out, with the seeds' own tables and configuration.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall::batch::{Plan, Trigger};
+use landfall::checkpoint::Layout;
+use landfall::commit::{Committer, Job, Log};
+use landfall::config::{Settings, load_embedded};
+use landfall::encode::read_back;
+use landfall::model::TopicPartition;
+use landfall::observe::Status;
+use landfall::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter};
+use landfall::schema::migrations;
+use landfall::source::{MemorySource, MemoryTopic};
+use landfall::storage::{MemoryStorage, Storage};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+const MIGRATIONS: [(&str, &str); 4] = [
+    ("0001_sword_purchases.sql", include_str!("../migrations/0001_sword_purchases.sql")),
+    ("0002_purchases.sql", include_str!("../migrations/0002_purchases.sql")),
+    ("0003_guilds.sql", include_str!("../migrations/0003_guilds.sql")),
+    ("0004_dead_letters.sql", include_str!("../migrations/0004_dead_letters.sql")),
+];
+
+fn partition(p: i32) -> TopicPartition {
+    TopicPartition::new("events", p)
+}
+
+fn settings(overrides: &[(&str, &str)]) -> Settings {
+    let base = [("LANDFALL__TRIGGER__INTERVAL", "50ms")];
+    let all = base.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    load_embedded(all.collect::<BTreeMap<_, _>>().into_iter()).unwrap()
+}
+
+struct Running {
+    stop: watch::Sender<bool>,
+    status: watch::Receiver<Status>,
+    task: JoinHandle<Result<(), PipelineError>>,
+}
+
+impl Running {
+    async fn landed(&mut self, messages: u64) {
+        let landed = self.status.wait_for(|s| s.messages >= messages);
+        tokio::time::timeout(Duration::from_secs(20), landed).await.expect("lands in time").unwrap();
+    }
+    async fn stop(self) -> Result<(), PipelineError> {
+        self.stop.send_replace(true);
+        self.task.await.unwrap()
+    }
+}
+
+/// Starts a daemon on a topic and a storage, as `landfall run` does.
+async fn start(
+    topic: &MemoryTopic,
+    storage: &Arc<dyn Storage>,
+    settings: &Settings,
+    until: Option<BTreeMap<TopicPartition, i64>>,
+) -> Running {
+    let tables = migrations::load(&MIGRATIONS.map(|(n, t)| (n.to_owned(), t.to_owned()))).unwrap();
+    let plan = Arc::new(Plan::new(&tables, settings).unwrap());
+    let log = Log::new(storage.clone(), Layout::new("/checkpoint"));
+    let incarnation = Uuid::new_v4();
+    let dirs: Vec<_> = tables.iter().map(|t| (t.name.clone(), t.location.clone())).collect();
+    let locations = dirs.iter().map(|(_, dir)| dir.clone()).collect();
+    let job = Job { name: "test".to_owned(), topics: vec!["events".to_owned()], tables: dirs, now_ms: 0 };
+    log.make_directories(incarnation, &job).await.unwrap();
+    let opened = log.open(incarnation, &job, &[]).await.unwrap();
+    let committer = Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), || 0);
+    let (stop, stopped) = watch::channel(false);
+    let (sender, status) = watch::channel(Status::default());
+    let pipeline = Pipeline::new(Parts {
+        source: Box::new(MemorySource::subscribe(topic, 7)),
+        plan: plan.clone(),
+        trigger: Trigger::new(&settings.trigger),
+        encode: Arc::new(EncodeContext { job: "test".to_owned(), plan, locations }),
+        committer,
+        reporter: Reporter::new("test", "memory:///", sender),
+        until,
+    });
+    Running { stop, status, task: tokio::spawn(pipeline.run(stopped)) }
+}
+
+/// All rows of a table, one column of each, sorted.
+async fn column(storage: &Arc<dyn Storage>, table: &str, column: &str) -> Vec<Option<String>> {
+    let dir = format!("/tmp/{table}");
+    let mut values = Vec::new();
+    for entry in storage.list(&dir).await.unwrap() {
+        if entry.name.starts_with('_') {
+            continue;
+        }
+        let bytes = storage.read(&format!("{dir}/{}", entry.name)).await.unwrap();
+        let read = read_back::rows(bytes, usize::MAX).unwrap();
+        let at = read.schema.iter().position(|(name, _)| name == column).unwrap();
+        values.extend(read.rows.into_iter().map(|mut r| r.swap_remove(at)));
+    }
+    values.sort();
+    values
+}
+
+fn sword(n: i64) -> String {
+    format!(r#"{{"event_type": "purchase_sword", "Host": "h", "User-Agent": "ab", "cost": {n}, "type": "sabre"}}"#)
+}
+
+fn guild(n: i64) -> String {
+    format!(r#"{{"event_type": "join_guild", "guild_name": "g{n}", "guild_member_cnt": {n}}}"#)
+}
+
+fn costs(range: std::ops::Range<i64>) -> Vec<Option<String>> {
+    let mut values: Vec<_> = range.map(|n| Some(n.to_string())).collect();
+    values.sort();
+    values
+}
+
+#[tokio::test]
+async fn every_message_becomes_rows_a_dead_letter_or_a_counted_drop() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let p = partition(0);
+    for n in 0..40 {
+        topic.append(&p, 1_627_669_098_000 + n, Some(sword(n).as_bytes()));
+        topic.append(&partition(1), 0, Some(guild(n).as_bytes()));
+    }
+    topic.append(&p, 0, Some(br#"{"event_type": "default"}"#));
+    topic.append(&p, 0, Some(b"{broken"));
+    topic.append(&p, 0, Some(b"\xff\xfe"));
+    topic.append(&p, 0, None);
+    let settings = settings(&[]);
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    daemon.landed(84).await;
+    let counts = daemon.status.borrow().accounting;
+    assert!(counts.balances());
+    let got = (counts.events, counts.dead_letters, counts.unrouted, counts.tombstones);
+    assert_eq!(got, (80, 2, 1, 1));
+    daemon.stop().await.unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..40));
+    assert_eq!(column(&storage, "purchases", "cost").await, costs(0..40));
+    assert_eq!(column(&storage, "guilds", "guild_member_cnt").await, costs(0..40));
+    assert_eq!(column(&storage, "dead_letters", "kafka_offset").await, [Some("41".into()), Some("42".into())]);
+    assert_eq!(column(&storage, "purchases", "timestamp").await[0].as_deref(), Some("2021-07-30 18:18:18"));
+}
+
+#[tokio::test]
+async fn goes_on_from_the_log_after_a_stop_and_after_a_kill() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let settings = settings(&[]);
+    topic.create(&partition(0));
+    for round in 0..6 {
+        let mut daemon = start(&topic, &storage, &settings, None).await;
+        for n in round * 20..round * 20 + 20 {
+            topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+        }
+        daemon.landed(10).await;
+        match round % 2 {
+            0 => daemon.task.abort(),
+            _ => daemon.stop().await.unwrap(),
+        }
+    }
+    let daemon = start(&topic, &storage, &settings, Some([(partition(0), 120)].into())).await;
+    daemon.task.await.unwrap().unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..120));
+}
+
+#[tokio::test]
+async fn a_stop_lands_what_is_buffered() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    for n in 0..30 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+    }
+    let settings = settings(&[("LANDFALL__TRIGGER__INTERVAL", "1h")]);
+    let daemon = start(&topic, &storage, &settings, None).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(daemon.status.borrow().messages, 0);
+    daemon.stop().await.unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..30));
+}
+
+#[tokio::test]
+async fn a_bounded_run_ends_where_it_was_told_to() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    for n in 0..50 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+    }
+    topic.create(&partition(1));
+    let until: BTreeMap<_, _> = [(partition(0), 33), (partition(1), 0)].into();
+    let settings = settings(&[("LANDFALL__TRIGGER__MAX_ROWS", "10")]);
+    for _ in 0..2 {
+        let run = start(&topic, &storage, &settings, Some(until.clone())).await;
+        tokio::time::timeout(Duration::from_secs(20), run.task).await.expect("ends").unwrap().unwrap();
+        assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..33));
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_message_can_be_made_to_stop_the_daemon_before_it() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    for n in 0..5 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+    }
+    topic.append(&partition(0), 0, Some(b"{broken"));
+    topic.append(&partition(0), 0, Some(sword(5).as_bytes()));
+    let strict = settings(&[("LANDFALL__MESSAGES__ON_MALFORMED", "fail")]);
+    let daemon = start(&topic, &storage, &strict, None).await;
+    let e = daemon.task.await.unwrap().unwrap_err();
+    assert!(e.to_string().contains("events[0] offset 5: malformed_json"), "{e}");
+    assert_eq!(e.fault(), landfall::fault::Fault::BadData);
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..5), "what lies before it is landed");
+    // With another setting the next start goes on at that message.
+    let daemon = start(&topic, &storage, &settings(&[]), Some([(partition(0), 7)].into())).await;
+    daemon.task.await.unwrap().unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..6));
+    assert_eq!(column(&storage, "dead_letters", "kafka_offset").await, [Some("5".into())]);
+}
+
+#[tokio::test]
+async fn messages_that_retention_took_stop_their_partition_and_no_other() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let settings = settings(&[]);
+    for n in 0..10 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+    }
+    topic.create(&partition(1));
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    daemon.landed(10).await;
+    daemon.stop().await.unwrap();
+    for n in 10..20 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+        topic.append(&partition(1), 0, Some(sword(100 + n).as_bytes()));
+    }
+    topic.expire(&partition(0), 15);
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    daemon.landed(10).await;
+    let stopped = daemon.status.borrow().stopped.clone();
+    assert!(stopped.len() == 1 && stopped[0].contains("5 offsets are gone by retention"), "{stopped:?}");
+    daemon.stop().await.unwrap();
+    let mut expected = [costs(0..10), costs(110..120)].concat();
+    expected.sort();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, expected);
+}
+
+#[tokio::test]
+async fn two_daemons_that_both_read_everything_land_every_message_once() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let settings = settings(&[("LANDFALL__TRIGGER__INTERVAL", "10ms")]);
+    topic.create(&partition(0));
+    // Each owns all partitions, as after a rebalance that one of them has not noticed.
+    let (a, b) = (start(&topic, &storage, &settings, None).await, start(&topic, &storage, &settings, None).await);
+    for n in 0..300 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+        if n % 10 == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    while a.status.borrow().messages + b.status.borrow().messages < 300 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    a.stop().await.unwrap();
+    b.stop().await.unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..300));
+    assert_eq!(column(&storage, "purchases", "cost").await, costs(0..300));
+}

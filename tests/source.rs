@@ -1,0 +1,185 @@
+//! The source port on all its implementations: memory, the in-process cluster, real Kafka.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use landfall::model::{Offset, TopicPartition};
+use landfall::source::{
+    Assignment, EmbeddedKafka, Event, KafkaConfig, KafkaSource, MemorySource, MemoryTopic, Producer, Source,
+    SourceError, Start, end_offsets, partitions_of,
+};
+
+const PARTITIONS: i32 = 2;
+const MESSAGES: usize = 500;
+
+async fn next(source: &mut dyn Source) -> Event {
+    let event = tokio::time::timeout(Duration::from_secs(60), source.next(true)).await;
+    event.expect("the source says something within a minute").expect("the source has not ended")
+}
+
+async fn assigned(source: &mut dyn Source) -> (u64, Vec<TopicPartition>) {
+    loop {
+        if let Event::Assigned { generation, mut partitions } = next(source).await {
+            partitions.sort();
+            return (generation, partitions);
+        }
+    }
+}
+
+/// What a session says.
+#[derive(Default)]
+struct Heard {
+    positions: BTreeMap<TopicPartition, Offset>,
+    messages: BTreeMap<TopicPartition, Vec<(i64, String)>>,
+    ended: BTreeSet<i32>,
+    errors: Vec<SourceError>,
+}
+
+/// Listens until `enough`.
+async fn hear(source: &mut dyn Source, session: u64, enough: impl Fn(&Heard) -> bool) -> Heard {
+    let mut heard = Heard::default();
+    while !enough(&heard) {
+        match next(source).await {
+            Event::Positioned { session: s, positions } if s == session => heard.positions.extend(positions),
+            Event::Messages { session: s, chunk } if s == session => {
+                for r in chunk.records() {
+                    let value = String::from_utf8(r.value.unwrap().to_vec()).unwrap();
+                    heard.messages.entry(r.partition.clone()).or_default().push((r.offset, value));
+                    heard.ended.remove(&r.partition.partition);
+                }
+            }
+            Event::EndReached { session: s, partition } if s == session => _ = heard.ended.insert(partition),
+            Event::Stopped { error } => heard.errors.push(error),
+            Event::Failed(e) => panic!("{e}"),
+            _ => {}
+        }
+    }
+    heard
+}
+
+fn count(heard: &Heard) -> usize {
+    heard.messages.values().map(Vec::len).sum()
+}
+
+/// The contract, on a topic with two partitions that hold [`MESSAGES`] messages in all, whose values are all different.
+async fn keeps_the_contract(mut open: impl FnMut() -> Box<dyn Source>) {
+    let mut source = open();
+    let (generation, partitions) = assigned(&mut *source).await;
+    assert_eq!(partitions.len(), PARTITIONS as usize);
+
+    // Nothing comes before it is asked for; then all comes, in order, from the oldest on.
+    let starts = partitions.iter().map(|p| (p.clone(), Start::Oldest)).collect();
+    source.assign(Assignment { generation, session: 1, starts });
+    let both_ended = |h: &Heard| h.ended.len() == PARTITIONS as usize && count(h) == MESSAGES;
+    let first = hear(&mut *source, 1, both_ended).await;
+    assert!(first.errors.is_empty(), "{:?}", first.errors);
+    assert!(first.positions.values().all(|o| *o == Offset(0)), "{:?}", first.positions);
+    let all = first.messages;
+    for messages in all.values() {
+        assert!(messages.iter().zip(0..).all(|((offset, _), i)| *offset == i), "offsets come in order, from 0");
+    }
+
+    // From given positions: exactly what lies behind them, in a session of its own.
+    let starts = partitions.iter().map(|p| (p.clone(), Start::At(Offset(7)))).collect();
+    source.assign(Assignment { generation, session: 2, starts });
+    let rest = hear(&mut *source, 2, |h| count(h) == MESSAGES - 7 * PARTITIONS as usize).await;
+    assert!(rest.positions.values().all(|o| *o == Offset(7)));
+    for (p, messages) in &rest.messages {
+        assert_eq!(messages[..], all[p][7..]);
+    }
+
+    // A position behind the newest message stops that partition and no other.
+    let (bad, good) = (partitions[0].clone(), partitions[1].clone());
+    let beyond = Offset(all[&bad].len() as i64 + 10);
+    let starts = vec![(bad.clone(), Start::At(beyond)), (good.clone(), Start::Oldest)];
+    source.assign(Assignment { generation, session: 3, starts });
+    let others = hear(&mut *source, 3, |h| count(h) == all[&good].len() && !h.errors.is_empty()).await;
+    assert_eq!(others.messages.keys().collect::<Vec<_>>(), [&good]);
+    let [SourceError::Truncated { partition, .. }] = &others.errors[..] else { panic!("{:?}", others.errors) };
+    assert_eq!(*partition, bad);
+
+    // What we tell Kafka of our position is never read back.
+    source.commit_offsets(partitions.iter().map(|p| (p.clone(), Offset(all[p].len() as i64))).collect());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    source.stop().await;
+    let mut again = open();
+    let (generation, partitions) = assigned(&mut *again).await;
+    let starts = partitions.iter().map(|p| (p.clone(), Start::Oldest)).collect();
+    again.assign(Assignment { generation, session: 9, starts });
+    let same = hear(&mut *again, 9, |h| count(h) == MESSAGES).await;
+    assert_eq!(same.messages, all);
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract_of_a_source() {
+    let topic = MemoryTopic::default();
+    for i in 0..MESSAGES {
+        let p = TopicPartition::new("events", i as i32 % PARTITIONS);
+        topic.append(&p, 1000 + i as i64, Some(format!("message {i}").as_bytes()));
+    }
+    keeps_the_contract(|| Box::new(MemorySource::subscribe(&topic, 64))).await;
+    let gone = TopicPartition::new("events", 0);
+    topic.expire(&gone, 20);
+    let mut source = MemorySource::subscribe(&topic, 64);
+    let (generation, _) = assigned(&mut source).await;
+    source.assign(Assignment { generation, session: 1, starts: vec![(gone, Start::At(Offset(5)))] });
+    let Event::Stopped { error } = next(&mut source).await else { panic!("retention goes unnoticed") };
+    assert!(error.to_string().contains("15 offsets are gone by retention"), "{error}");
+}
+
+fn kafka(servers: &str) -> KafkaConfig {
+    KafkaConfig {
+        bootstrap_servers: servers.to_owned(),
+        group_id: format!("suite-{}", uuid::Uuid::new_v4()),
+        properties: BTreeMap::new(),
+        connect_timeout: Duration::from_secs(10),
+    }
+}
+
+async fn kafka_keeps_the_contract(servers: &str, topic: &str) {
+    let config = kafka(servers);
+    let (mut producing, name) = (config.clone(), topic.to_owned());
+    // Every message to a partition of its own choice, so that both have some.
+    producing.properties.insert("sticky.partitioning.linger.ms".to_owned(), "0".to_owned());
+    let produced = tokio::task::spawn_blocking(move || {
+        let producer = Producer::new(&producing, &name).unwrap();
+        (0..MESSAGES).for_each(|i| producer.send(format!("message {i}").as_bytes()).unwrap());
+        producer.flush(Duration::from_secs(30)).unwrap();
+        let ends = end_offsets(&producing, std::slice::from_ref(&name)).unwrap();
+        (partitions_of(&producing, &[name]).unwrap().len(), ends.values().sum::<i64>())
+    });
+    assert_eq!(produced.await.unwrap(), (PARTITIONS as usize, MESSAGES as i64));
+    let topics = [topic.to_owned()];
+    keeps_the_contract(|| Box::new(KafkaSource::subscribe(&config, &topics).unwrap())).await;
+}
+
+#[tokio::test]
+async fn the_in_process_cluster_keeps_the_contract_of_a_source() {
+    let cluster = EmbeddedKafka::start(&[("events", PARTITIONS)]).unwrap();
+    kafka_keeps_the_contract(&cluster.bootstrap_servers(), "events").await;
+}
+
+#[tokio::test]
+async fn real_kafka_keeps_the_contract_of_a_source() {
+    let Some(stack) = landfall_stack::Stack::attach() else {
+        eprintln!("skipped: needs the real servers (make test)");
+        return;
+    };
+    let topic = format!("suite-{}", uuid::Uuid::new_v4());
+    stack.create_topic(&topic, PARTITIONS as u32).unwrap();
+    kafka_keeps_the_contract(&stack.kafka(), &topic).await;
+}
+
+#[tokio::test]
+async fn brokers_that_do_not_answer_are_named_within_the_limit() {
+    // A port that nobody listens on: taken, then given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut config = kafka(&format!("127.0.0.1:{port}"));
+    config.connect_timeout = Duration::from_secs(2);
+    let asked = tokio::task::spawn_blocking(move || partitions_of(&config, &["events".to_owned()]));
+    let e = asked.await.unwrap().unwrap_err();
+    assert!(e.to_string().contains(&format!("127.0.0.1:{port}")), "{e}");
+    assert_eq!(e.fault(), landfall::fault::Fault::Retry);
+}
