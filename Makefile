@@ -1,0 +1,30 @@
+# The door to everything a person does here. `make help` explains.
+.PHONY: help demo quick test stack real image fetch
+.DEFAULT_GOAL := help
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## The main job with nothing installed: 20,000 events into local Parquet tables
+	cargo run -- demo --events 20000
+
+quick: ## The quick inner loop: format, lints, tests without Java
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+
+test: ## All tests, also on real Kafka, HDFS, Hive metastore and Presto (needs a JDK 17 and Maven)
+	scripts/test
+
+real: ## Only the tests that need the real servers
+	cargo build --locked --tests -p landfall -p landfall-stack
+	cargo run -q --locked -p landfall-stack -- run -- scripts/real-tests
+
+stack: ## Real Kafka, HDFS, Hive metastore and Presto to play with, until Ctrl-C
+	cargo run -q --locked -p landfall-stack -- up
+
+fetch: ## Only fetch the servers' jars (once; about 0.5 GB)
+	cargo run -q --locked -p landfall-stack -- fetch
+
+image: ## Build the container image and try it against the real servers
+	cargo run -q --locked -p landfall-stack -- run -- scripts/image-check
