@@ -94,18 +94,22 @@ pub enum Mode {
 
 /// Reads the `.sql` files of a folder, in name order.
 pub fn read_migrations(folder: &Path) -> Result<Vec<(String, String)>, AppError> {
-    let fail = |what: &Path, e: std::io::Error| AppError::Config(vec![format!("migrations: {}: {e}", what.display())]);
+    let fail = |what: &Path, reason: &dyn std::fmt::Display| {
+        let what = std::path::absolute(what).unwrap_or_else(|_| what.to_owned());
+        let advice = "the key `migrations` names the folder of the tables' definitions, NNNN_name.sql";
+        AppError::Config(vec![format!("{}: {reason}; {advice}", what.display())])
+    };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| fail(folder, e))? {
-        let path = entry.map_err(|e| fail(folder, e))?.path();
+    for entry in std::fs::read_dir(folder).map_err(|e| fail(folder, &e))? {
+        let path = entry.map_err(|e| fail(folder, &e))?.path();
         if path.extension().is_some_and(|e| e == "sql") {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.push((name, std::fs::read_to_string(&path).map_err(|e| fail(&path, e))?));
+            files.push((name, std::fs::read_to_string(&path).map_err(|e| fail(&path, &e))?));
         }
     }
     files.sort();
     if files.is_empty() {
-        return Err(AppError::Config(vec![format!("migrations: {} holds no .sql file", folder.display())]));
+        return Err(fail(folder, &"holds no .sql file"));
     }
     Ok(files)
 }

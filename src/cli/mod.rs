@@ -52,11 +52,13 @@ enum Format {
 struct Failure {
     message: String,
     fault: Fault,
+    /// It stands in the log already.
+    logged: bool,
 }
 
 impl Failure {
     fn new(message: impl ToString, fault: Fault) -> Failure {
-        Failure { message: message.to_string(), fault }
+        Failure { message: message.to_string(), fault, logged: false }
     }
 }
 
@@ -107,18 +109,21 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("landfall: {}", failure.message);
+            if !failure.logged {
+                eprintln!("landfall: {}", failure.message);
+            }
             ExitCode::from(failure.fault.exit_code())
         }
     }
 }
 
-fn start_logging(format: Format, default_filter: &str) {
+/// Says whether log lines are JSON.
+fn start_logging(format: Format, default_filter: &str) -> bool {
     let format = match format {
         Format::Auto => LogFormat::Auto,
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
     };
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| default_filter.to_owned());
-    init_logging(format, &filter);
+    init_logging(format, &filter)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tokio::sync::watch;
+use tracing::error;
 
 use super::live::available_now_bar;
 use super::{Failure, Format, signals, start_logging};
@@ -29,7 +30,20 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    start_logging(args.log_format, "info");
+    let json = start_logging(args.log_format, "info");
+    let result = land(args).await;
+    result.map_err(|mut failure| {
+        if json {
+            // Who tails structured logs must find there why the daemon ended.
+            let exit_code = failure.fault.exit_code();
+            error!(exit_code, fault = ?failure.fault, "{}", failure.message);
+            failure.logged = true;
+        }
+        failure
+    })
+}
+
+async fn land(args: Args) -> Result<(), Failure> {
     let settings = config::load(&args.config, config::environment())?;
     let migrations = read_migrations(&settings.migrations)?;
     let app = App::new(settings, &migrations)?;

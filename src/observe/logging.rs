@@ -23,8 +23,8 @@ pub enum LogFormat {
 }
 
 /// Sets up logging for the process. `filter` is that of `RUST_LOG` (`info`, `landfall=debug`); a bad one falls back
-/// to `info`. Does nothing if logging is set up already.
-pub fn init_logging(format: LogFormat, filter: &str) {
+/// to `info`. Does nothing if logging is set up already. Says whether lines are JSON.
+pub fn init_logging(format: LogFormat, filter: &str) -> bool {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let text = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
@@ -45,6 +45,7 @@ pub fn init_logging(format: LogFormat, filter: &str) {
     } else {
         registry.with(JsonLines).try_init()
     };
+    !text
 }
 
 /// One JSON object a line. The field `progress` is JSON itself and goes in as such, not as an escaped string.
