@@ -3,17 +3,6 @@
 
 ARG RUST_VERSION=1.95
 
-# All manifests with empty sources, so that the layer of the dependencies stays valid until a manifest or Cargo.lock changes.
-FROM rust:${RUST_VERSION}-bookworm AS manifests
-WORKDIR /src
-COPY . .
-RUN rm -rf config migrations \
-    && find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name lib.rs ! -name main.rs ! -name build.rs -delete \
-    && find . -name lib.rs -exec truncate --size 0 {} + \
-    && for f in $(find . -name main.rs -o -name build.rs); do echo 'fn main() {}' > "$f"; done \
-    && find . -type d -empty -delete \
-    && find . -exec touch --date @0 {} +
-
 FROM rust:${RUST_VERSION}-bookworm AS build
 WORKDIR /src
 # Over Cargo.toml's release profile: what a shipped binary is worth waiting for, and a developer's build is not.
@@ -23,9 +12,15 @@ ENV CARGO_PROFILE_RELEASE_LTO=thin \
     CARGO_PROFILE_RELEASE_DEBUG=none \
     CARGO_PROFILE_RELEASE_STRIP=symbols \
     LIBZ_SYS_STATIC=1
-COPY --from=manifests /src .
+# The dependencies first, with empty sources: this layer stays valid until a manifest or Cargo.lock changes.
+COPY Cargo.toml Cargo.lock ./
+COPY crates/metastore/Cargo.toml crates/metastore/
+COPY crates/stack/Cargo.toml crates/stack/
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    cargo build --release --locked -p landfall
+    mkdir src crates/metastore/src crates/stack/src \
+    && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs crates/metastore/src/lib.rs crates/stack/src/lib.rs \
+    && cargo build --release --locked -p landfall
 # Cargo compares times: the sources must be younger than what was built of the empty ones.
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \

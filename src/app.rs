@@ -139,7 +139,10 @@ impl App {
             None => None,
         };
         let app = App { settings, tables, plan: Arc::new(plan), locations, storage, catalog };
-        let refused: Vec<_> = app.wanted().iter().flat_map(|(t, _)| catalog::validate(t)).collect();
+        let comments =
+            app.tables.iter().flat_map(|t| catalog::validate_comments(t).into_iter().map(move |e| (&t.name, e)));
+        let comments = comments.map(|(table, e)| format!("table {table}: {e}"));
+        let refused: Vec<_> = app.wanted().iter().flat_map(|(t, _)| catalog::validate(t)).chain(comments).collect();
         if refused.is_empty() { Ok(app) } else { Err(AppError::Config(refused)) }
     }
 
@@ -256,6 +259,7 @@ impl App {
         let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
         let topics = self.settings.kafka.topics.clone();
         let job = Job { name: self.settings.job.clone(), topics, tables, now_ms: now_ms() };
+        log.check(&job).await.map_err(|e| self.reached(e))?;
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         self_test(self.storage.as_ref(), &log_layout(&self.settings).incarnation(incarnation), &dirs).await?;
         let starts = match self.settings.kafka.starting_offsets {

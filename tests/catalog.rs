@@ -141,6 +141,7 @@ fn purchases() -> CatalogTable {
         database: "default".into(),
         name: "never_created".into(),
         columns: vec![("a".into(), "int".into())],
+        comments: Default::default(),
         partition_keys: vec![],
         location: "file:///tmp/never_created".into(),
         external: true,

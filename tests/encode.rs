@@ -54,6 +54,7 @@ fn table(storage: &dyn Storage, path: &str, name: &str) -> CatalogTable {
         database: "default".into(),
         name: name.into(),
         columns: names.into_iter().zip(types.map(str::to_owned)).collect(),
+        comments: Default::default(),
         partition_keys: vec![],
         location: storage.uri(path),
         external: true,

@@ -46,7 +46,7 @@ impl Trigger {
         Duration::new(u64::try_from(tick / 1_000_000_000).unwrap_or(u64::MAX), nanos_of_second)
     }
 
-    /// Whether a batch opened at `opened_at`, when the one before was sealed, is to be sealed. Never without a
+    /// Whether a batch opened at `opened_at`, when its first message came, is to be sealed. Never without a
     /// message. If the ones before took longer than the interval, at once.
     pub fn due(&self, now: Duration, opened_at: Duration, bytes: u64, messages: u64) -> Option<SealReason> {
         if messages == 0 {

@@ -106,8 +106,11 @@ fn parse(uri: &str) -> Result<&str, InvalidMetastoreUri> {
 }
 
 fn to_hive(table: &CatalogTable) -> Table {
-    let column =
-        |name: &str, hive_type: &str| Column { name: name.to_owned(), hive_type: hive_type.to_owned(), comment: None };
+    let column = |name: &str, hive_type: &str| Column {
+        name: name.to_owned(),
+        hive_type: hive_type.to_owned(),
+        comment: table.comments.get(name).cloned(),
+    };
     let columns = table.columns.iter().map(|(name, hive_type)| column(name, hive_type)).collect();
     Table {
         // landfall writes no partitioned table yet; the values of a partition directory are text
@@ -121,6 +124,7 @@ fn from_hive(table: Table) -> CatalogTable {
     CatalogTable {
         external: table.is_external(),
         parquet: table.is_parquet(),
+        comments: table.columns.iter().filter_map(|c| Some((c.name.clone(), c.comment.clone()?))).collect(),
         columns: table.columns.into_iter().map(|c| (c.name, c.hive_type)).collect(),
         partition_keys: table.partition_keys.into_iter().map(|c| c.name).collect(),
         database: table.database,
@@ -159,6 +163,7 @@ mod tests {
             database: "db".into(),
             name: "t".into(),
             columns: vec![("user-agent".into(), "string".into())],
+            comments: Default::default(),
             partition_keys: vec!["dt".into()],
             location: "hdfs://nn:8020/t".into(),
             external: true,

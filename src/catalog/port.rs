@@ -15,6 +15,8 @@ pub struct CatalogTable {
     pub name: String,
     /// Columns in order: name in lower case, and type as Hive names it.
     pub columns: Vec<(String, String)>,
+    /// Comments of columns, by name. Not compared.
+    pub comments: BTreeMap<String, String>,
     /// Names of the partition columns; landfall's own tables have none yet.
     pub partition_keys: Vec<String>,
     /// Full URI of the directory.

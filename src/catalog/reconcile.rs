@@ -35,6 +35,7 @@ pub fn wanted(table: &Table, default_database: &str, location: String) -> Catalo
         database: table.database.clone().unwrap_or_else(|| default_database.to_lowercase()),
         name: table.name.clone(),
         columns: table.columns.iter().map(|c| (c.physical_name.clone(), c.hive_type.to_string())).collect(),
+        comments: table.columns.iter().filter_map(|c| Some((c.physical_name.clone(), c.comment.clone()?))).collect(),
         partition_keys: Vec::new(),
         location,
         external: true,
@@ -173,6 +174,7 @@ mod tests {
             columns: [("raw_event", "string"), ("user-agent", "string"), ("cost", "bigint")]
                 .map(|(n, t)| (n.to_owned(), t.to_owned()))
                 .to_vec(),
+            comments: Default::default(),
             partition_keys: vec![],
             location: "hdfs://nn:8020/tmp/purchases".into(),
             external: true,

@@ -224,6 +224,7 @@ mod tests {
             database: "d".into(),
             name: name.into(),
             columns: vec![("a".into(), "bigint".into())],
+            comments: Default::default(),
             partition_keys: vec![],
             location: format!("hdfs://nn/{name}"),
             external: true,

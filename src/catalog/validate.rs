@@ -70,6 +70,7 @@ mod tests {
             database: "default".into(),
             name: "t".into(),
             columns: columns.iter().map(|c| (c.to_string(), "string".to_owned())).collect(),
+            comments: Default::default(),
             partition_keys: keys.iter().map(|k| k.to_string()).collect(),
             location: "hdfs://nn/t".into(),
             external: true,

@@ -61,6 +61,7 @@ pub struct Committer {
 struct Attempt {
     dir: String,
     durations: Durations,
+    renames: Retry,
 }
 
 impl Committer {
@@ -101,7 +102,8 @@ impl Committer {
     /// Lands a batch, however long the storage is away.
     pub async fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed, LogError> {
         let mut machine = Machine::new(self.state.clone());
-        let mut attempt = Attempt { dir: String::new(), durations: Durations::default() };
+        let renames = Retry::new("commit a batch");
+        let mut attempt = Attempt { dir: String::new(), durations: Durations::default(), renames };
         let mut action = machine.on(Input::Start);
         let finished = loop {
             let input = match action {
@@ -217,10 +219,13 @@ impl Committer {
     async fn rename(&self, state: &LogState, slot: Slot, attempt: &mut Attempt) -> Input {
         let begun = Instant::now();
         let to = self.log.layout.slot(state.dir(), slot);
-        if let Err(e) = self.log.storage.rename(&attempt.dir, &to).await {
-            debug!(error = %e, slot = slot.0, "the commit rename gave an error; the slot tells what happened");
-            if !matches!(e, StorageError::AlreadyExists { .. }) {
-                Retry::new("commit a batch").failed(&e).await;
+        match self.log.storage.rename(&attempt.dir, &to).await {
+            Ok(()) => attempt.renames.worked(),
+            Err(e) => {
+                debug!(error = %e, slot = slot.0, "the commit rename gave an error; the slot tells what happened");
+                if !matches!(e, StorageError::AlreadyExists { .. }) {
+                    attempt.renames.failed(&e).await;
+                }
             }
         }
         attempt.durations.commit += begun.elapsed();

@@ -33,6 +33,22 @@ pub struct Opened {
 }
 
 impl Log {
+    /// Refuses a checkpoint or a table that belongs to another job, before anything is written.
+    pub async fn check(&self, job: &Job) -> Result<(), LogError> {
+        let path = self.layout.job_file();
+        let known = match self.read_if_there(&path).await? {
+            Some(bytes) => Some(self.same_job(JobFile::parse(&path, &bytes)?, job)?.id),
+            None => None,
+        };
+        for (table, dir) in &job.tables {
+            let path = Layout::owner_file(dir);
+            if let Some(bytes) = self.read_if_there(&path).await? {
+                self.same_owner(&OwnerFile::parse(&path, &bytes)?, known, job, table, dir)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the checkpoint's directories and this process's own in staging, and the tables' directories.
     pub async fn make_directories(&self, incarnation: Uuid, job: &Job) -> Result<(), LogError> {
         self.storage.mkdir(&self.layout.staging(), Parents::Create).await?;
@@ -63,7 +79,7 @@ impl Log {
     ) -> Result<Opened, LogError> {
         let file = self.job_file(incarnation, job).await?;
         for (table, dir) in &job.tables {
-            self.claim_table(incarnation, &file, table, dir).await?;
+            self.claim_table(incarnation, &file, job, table, dir).await?;
         }
         let first_start = !self.exists().await?;
         if first_start {
@@ -119,7 +135,10 @@ impl Log {
             };
             self.put_once(incarnation, &path, file.to_bytes()).await?;
         }
-        let file = JobFile::parse(&path, &self.storage.read(&path).await?)?;
+        self.same_job(JobFile::parse(&path, &self.storage.read(&path).await?)?, job)
+    }
+
+    fn same_job(&self, file: JobFile, job: &Job) -> Result<JobFile, LogError> {
         if file.job != job.name {
             return Err(LogError::Config(format!(
                 "the checkpoint {} belongs to job `{}`, and this configuration says job = \"{}\". \
@@ -132,32 +151,52 @@ impl Log {
         Ok(file)
     }
 
-    async fn claim_table(&self, incarnation: Uuid, job: &JobFile, table: &str, dir: &str) -> Result<(), LogError> {
+    async fn claim_table(
+        &self,
+        incarnation: Uuid,
+        file: &JobFile,
+        job: &Job,
+        table: &str,
+        dir: &str,
+    ) -> Result<(), LogError> {
         let path = Layout::owner_file(dir);
         if self.read_if_there(&path).await?.is_none() {
             let owner = OwnerFile {
                 v: FORMAT_VERSION,
-                job: job.job.clone(),
-                id: job.id,
+                job: file.job.clone(),
+                id: file.id,
                 checkpoint: self.storage.uri(self.layout.root()),
             };
             self.put_once(incarnation, &path, owner.to_bytes()).await?;
         }
         let owner = OwnerFile::parse(&path, &self.storage.read(&path).await?)?;
-        if owner.id != job.id {
-            return Err(LogError::Config(format!(
-                "table {table}: {} is fed by job `{}` (id {}, checkpoint {}), this is job `{}` (id {}). Two jobs must \
-                 not feed one table. If that checkpoint was deleted on purpose, delete the table's files and its \
-                 _owner.json too, else every row would land a second time",
-                self.storage.uri(dir),
-                owner.job,
-                owner.id,
-                owner.checkpoint,
-                job.job,
-                job.id
-            )));
+        self.same_owner(&owner, Some(file.id), job, table, dir)
+    }
+
+    /// `id`: this job's, if it has one yet.
+    fn same_owner(
+        &self,
+        owner: &OwnerFile,
+        id: Option<Uuid>,
+        job: &Job,
+        table: &str,
+        dir: &str,
+    ) -> Result<(), LogError> {
+        if Some(owner.id) == id {
+            return Ok(());
         }
-        Ok(())
+        Err(LogError::Config(format!(
+            "table {table}: {} is fed by job `{}` (id {}, checkpoint {}), this is job `{}` with the checkpoint {} (id {}). \
+             Two jobs must not feed one table. If that checkpoint was deleted on purpose, delete the table's files and \
+             its _owner.json too, else every row would land a second time",
+            self.storage.uri(dir),
+            owner.job,
+            owner.id,
+            owner.checkpoint,
+            job.name,
+            self.storage.uri(self.layout.root()),
+            id.map_or("none yet".to_owned(), |id| id.to_string())
+        )))
     }
 
     async fn begin_log(

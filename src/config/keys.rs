@@ -128,7 +128,7 @@ const KEYS: [Key; 30] = [
     free("kafka.properties.<name>", Property, "librdkafka's", "text, a number or true or false",
         "Any librdkafka property but those that landfall owns; `isolation.level` is `read_committed` unless given."),
 
-    key("trigger.interval", Duration, "10s", "", "A micro-batch is closed when it is this old, if nothing else closes it before."),
+    key("trigger.interval", Duration, "10s", "", "A micro-batch is closed at every such tick, counted from the start of the process …"),
     key("trigger.max_bytes", Size, "64MiB", "", "… or when its messages have this many bytes."),
     key("trigger.max_rows", Count, "500000", "", "… or when it has this many messages."),
 

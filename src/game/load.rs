@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// `../shared/samples/game_events.jsonl`.
+    /// `tests/data/game_events.jsonl`.
     const SAMPLES: &str = r#"{"event_type": "leave_guild", "Accept": "*/*", "User-Agent": "ApacheBench/2.3", "Host": "user1.comcast.com", "guild_member_cnt": null, "tot_guild_member_cnt": 6, "guild_name": "house_greyjoy"}
 {"event_type": "purchase_sword", "Accept": "*/*", "User-Agent": "ApacheBench/2.3", "Host": "user2.att.com", "cost": 10, "type": "katana"}
 {"event_type": "purchase_sword", "Accept": "*/*", "User-Agent": "ApacheBench/2.3", "Host": "user2.att.com", "cost": 7, "type": "estoc"}

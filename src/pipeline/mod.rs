@@ -144,6 +144,7 @@ impl Pipeline {
                 }
                 done = wait_for(&mut self.task) => self.finish_work(done)?,
                 event = self.source.next(wants_data) => self.take(event)?,
+                () = tokio::time::sleep(Duration::from_secs(1)), if self.positions.bounded() => {}
                 () = tokio::time::sleep(tick), if self.committer.is_some() && !self.buffer.is_empty() => {}
             }
         }
@@ -174,7 +175,8 @@ impl Pipeline {
             let (now, bytes, messages) = (self.begun.elapsed(), self.buffer.bytes(), self.buffer.messages());
             self.trigger.due(now, self.opened_at, bytes, messages).is_some()
         };
-        let flush = (self.stopping || self.positions.all_read()) && !self.buffer.is_empty();
+        let all_read = self.positions.all_read(Instant::now());
+        let flush = (self.stopping || all_read) && !self.buffer.is_empty();
         if self.positions.wanted().is_some() && !self.stopping {
             let Some(mut committer) = self.committer.take() else { return };
             self.task = Some(tokio::spawn(async move {
@@ -188,7 +190,7 @@ impl Pipeline {
                 let result = committer.commit(&sealed.batch).await;
                 Done::Committed { committer, result, sealed }
             }));
-        } else if self.positions.all_read() {
+        } else if all_read {
             self.stopping = true;
         }
     }
@@ -250,7 +252,7 @@ impl Pipeline {
             }
             Some(Event::Messages { session, chunk }) if self.positions.is_current(session) => self.read(&chunk),
             Some(Event::EndReached { session, partition }) if self.positions.is_current(session) => {
-                self.positions.end_reached(partition);
+                self.positions.end_reached(partition, Instant::now());
             }
             // Of an assignment that is no longer ours.
             Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}

@@ -1,9 +1,13 @@
 //! Which partitions are ours, which session of reading is current, and, for a bounded run, what is still to be read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use crate::model::{Offset, Record, TopicPartition};
 use crate::source::{Assignment, Start};
+
+/// An end that is not known by its topic counts after this long without a message.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// The reading side of a pipeline.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct Positions {
     /// Where a bounded run ends, and what of it is not read yet.
     until: Option<BTreeMap<TopicPartition, i64>>,
     left: BTreeSet<TopicPartition>,
+    /// When an end of a partition of this number was last reached, with no message of such a partition since.
+    ends: BTreeMap<i32, Instant>,
     begun: bool,
 }
 
@@ -31,6 +37,7 @@ impl Positions {
             ordered: false,
             until,
             left: BTreeSet::new(),
+            ends: BTreeMap::new(),
             begun: false,
         }
     }
@@ -80,11 +87,19 @@ impl Positions {
         Some(Assignment { generation: self.generation, session: self.session, starts })
     }
 
+    /// The first time in a session for all partitions; later only for those whose start has moved.
     pub(super) fn positioned(&mut self, positions: &[(TopicPartition, Offset)]) {
-        self.begun = true;
-        if let Some(until) = &self.until {
-            let unread = positions.iter().filter(|(tp, at)| until.get(tp).is_some_and(|end| at.0 < *end));
-            self.left = unread.map(|(tp, _)| tp.clone()).collect();
+        if !std::mem::replace(&mut self.begun, true) {
+            self.left.clear();
+            self.ends.clear();
+        }
+        let Some(until) = &self.until else { return };
+        for (tp, at) in positions {
+            if until.get(tp).is_some_and(|end| at.0 < *end) {
+                self.left.insert(tp.clone());
+            } else {
+                self.left.remove(tp);
+            }
         }
     }
 
@@ -98,6 +113,7 @@ impl Positions {
     }
 
     pub(super) fn read(&mut self, record: &Record<'_>) {
+        self.ends.remove(&record.partition.partition);
         if let Some(until) = &self.until
             && until.get(record.partition).is_some_and(|end| Offset::after(record.offset).0 >= *end)
         {
@@ -106,11 +122,14 @@ impl Positions {
     }
 
     /// Transaction markers at the end of a partition are no messages: its end offset is never read, only its end.
-    pub(super) fn end_reached(&mut self, partition: i32) {
-        let topics: BTreeSet<_> = self.owned.iter().map(|tp| &tp.topic).collect();
-        // The client does not say of which topic: with several, only the end offsets count.
-        if topics.len() == 1 {
+    pub(super) fn end_reached(&mut self, partition: i32, now: Instant) {
+        let mut topics = self.owned.iter().map(|tp| &tp.topic);
+        let first = topics.next();
+        if topics.all(|t| Some(t) == first) {
             self.left.retain(|tp| tp.partition != partition);
+        } else {
+            // The client does not say of which topic: believed after a while without a message.
+            self.ends.insert(partition, now);
         }
     }
 
@@ -120,7 +139,69 @@ impl Positions {
     }
 
     /// Whether a bounded run has read all of what is ours.
-    pub(super) fn all_read(&self) -> bool {
-        self.bounded() && self.begun && self.left.is_empty()
+    pub(super) fn all_read(&self, now: Instant) -> bool {
+        let ended = |tp: &TopicPartition| self.ends.get(&tp.partition).is_some_and(|at| now - *at > QUIET);
+        self.bounded() && self.begun && self.left.iter().all(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tp(topic: &str) -> TopicPartition {
+        TopicPartition::new(topic, 0)
+    }
+
+    /// A bounded run over topics that hold offsets 0 to 9 each, positioned at 0.
+    fn bounded(topics: &[&str]) -> Positions {
+        let mut p = Positions::new(Some(topics.iter().map(|t| (tp(t), 10)).collect()));
+        p.assigned(1, topics.iter().map(|t| tp(t)).collect());
+        assert!(p.assignment(|_| None).is_some());
+        p.positioned(&topics.iter().map(|t| (tp(t), Offset(0))).collect::<Vec<_>>());
+        p
+    }
+
+    fn record(partition: &TopicPartition, offset: i64) -> Record<'_> {
+        Record { partition, offset, timestamp_ms: None, key: None, value: None }
+    }
+
+    #[test]
+    fn a_bounded_run_ends_at_its_offsets_and_takes_nothing_beyond() {
+        let mut p = bounded(&["a"]);
+        let (a, now) = (tp("a"), Instant::now());
+        assert!(!p.all_read(now));
+        // A re-assignment within the session that moves no start must not end the run.
+        p.positioned(&[]);
+        assert!(!p.all_read(now));
+        assert!(p.within_bound(&record(&a, 9)) && !p.within_bound(&record(&a, 10)));
+        p.read(&record(&a, 9));
+        assert!(p.all_read(now));
+    }
+
+    #[test]
+    fn markers_at_the_end_do_not_keep_a_bounded_run_waiting() {
+        let now = Instant::now();
+        let mut one = bounded(&["a"]);
+        one.end_reached(0, now);
+        assert!(one.all_read(now));
+        let mut two = bounded(&["a", "b"]);
+        two.end_reached(0, now);
+        assert!(!two.all_read(now), "which topic has ended?");
+        two.read(&record(&tp("b"), 3));
+        assert!(!two.all_read(now + QUIET * 2), "a message came since");
+        two.end_reached(0, now);
+        assert!(two.all_read(now + QUIET * 2));
+    }
+
+    #[test]
+    fn what_an_earlier_assignment_says_is_not_current() {
+        let mut p = bounded(&["a"]);
+        let before = p.session;
+        p.reposition();
+        assert!(p.is_current(before + 1) && !p.is_current(before));
+        assert!(p.moving() && p.wanted().is_some());
+        p.revoked();
+        assert!(p.assignment(|_| None).is_none(), "what was taken away is not ordered");
     }
 }

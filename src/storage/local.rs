@@ -84,7 +84,8 @@ impl Storage for LocalStorage {
         self.call("create", path, move |full| {
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&full)?;
             file.write_all(&data)?;
-            file.sync_all()
+            file.sync_all()?;
+            sync_dir(&full)
         })
         .await
     }

@@ -23,6 +23,7 @@ fn table(database: &str, name: &str, root: &str) -> CatalogTable {
         database: database.into(),
         name: name.into(),
         columns: columns.map(|(n, t)| (n.to_owned(), t.to_owned())).to_vec(),
+        comments: Default::default(),
         partition_keys: vec![],
         location: format!("{root}/{database}/{name}"),
         external: true,

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Cases that Spark lands otherwise, and why landfall does not follow (docs: spark-parity). All of them become the
+/// Cases that Spark lands otherwise, and why landfall does not follow (docs/tables.md). All of them become the
 /// dead letter of this reason, where Spark dies, lands a row of nulls, or lands what it did not understand.
 const DEAD_LETTERS: [(&str, &[&str]); 3] = [
     (
