@@ -181,7 +181,21 @@ impl App {
         let partitions = self.reach_kafka(mode).await?;
         self.compare_with_metastore().await?;
         let incarnation = Uuid::new_v4();
-        let (log, committer) = self.open_log(incarnation, &partitions).await?;
+        let result = self.land(mode, incarnation, &partitions, stop, status).await;
+        // What this process staged and did not land is of no use to anybody; what stays is collected by a later start.
+        _ = self.storage.delete(&log_layout(&self.settings).incarnation(incarnation)).await;
+        result
+    }
+
+    async fn land(
+        &self,
+        mode: Mode,
+        incarnation: Uuid,
+        partitions: &[TopicPartition],
+        stop: watch::Receiver<bool>,
+        status: watch::Sender<Status>,
+    ) -> Result<(), AppError> {
+        let committer = self.open_log(incarnation, partitions).await?;
         let until = match mode {
             Mode::Daemon => None,
             Mode::AvailableNow => Some(self.ends().await?),
@@ -213,9 +227,6 @@ impl App {
             wait_for_registration(mode, registered).await;
             task.abort();
         }
-        // What this process staged and did not land is of no use to anybody.
-        _ = self.storage.delete(&log_layout(&self.settings).incarnation(incarnation)).await;
-        drop(log);
         Ok(result?)
     }
 
@@ -253,7 +264,7 @@ impl App {
         if lines.is_empty() { Ok(()) } else { Err(AppError::Config(lines)) }
     }
 
-    async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<(Log, Committer), AppError> {
+    async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<Committer, AppError> {
         let log = Log::new(self.storage.clone(), log_layout(&self.settings));
         let tables: Vec<_> = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
         let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
@@ -282,8 +293,7 @@ impl App {
             "the log is open"
         );
         let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
-        let committer = Committer::new(log.clone(), opened.job, opened.state, incarnation, instance, now_ms);
-        Ok((log, committer))
+        Ok(Committer::new(log, opened.job, opened.state, incarnation, instance, now_ms))
     }
 
     fn reached(&self, e: LogError) -> AppError {

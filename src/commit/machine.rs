@@ -190,3 +190,130 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::checkpoint::PartitionEntry;
+    use crate::model::{Accounting, BatchId, Offset};
+
+    const JOB: Uuid = Uuid::from_u128(1);
+
+    fn range(p: i32, start: i64, end: i64) -> PartitionEntry {
+        let (start, end) = (Offset(start), Offset(end));
+        PartitionEntry { topic: "t".to_owned(), p, start, end, records: 0, tail: None }
+    }
+
+    fn claim(id: u128, p: PartitionEntry, stamped_for: Option<u64>) -> Claim {
+        Claim { batch: BatchId(Uuid::from_u128(id)), partitions: vec![p], stamped_for: stamped_for.map(Slot) }
+    }
+
+    fn manifest(claim: &Claim) -> Box<Manifest> {
+        Box::new(Manifest {
+            v: 1,
+            kind: Manifest::BATCH.to_owned(),
+            job: String::new(),
+            job_id: JOB,
+            batch: claim.batch,
+            instance: String::new(),
+            created_ms: 0,
+            partitions: claim.partitions.clone(),
+            counts: Accounting::default(),
+            files: Vec::new(),
+            publish_order: Vec::new(),
+            locations: Default::default(),
+            schema: Default::default(),
+            more: Default::default(),
+        })
+    }
+
+    /// A machine that has staged `claim` and tried its first rename.
+    fn renamed(claim: &Claim) -> Machine {
+        let snapshot = LogState::first_snapshot(JOB, &[]);
+        let mut m = Machine::new(LogState::from_snapshot(&snapshot, "e000001-x"));
+        assert_eq!(m.on(Input::Start), Action::Stage { slot: Slot(0) });
+        assert_eq!(m.on(Input::Staged(claim.clone())), Action::Rename { slot: Slot(0) });
+        assert_eq!(m.on(Input::Renamed), Action::ReadSlot { slot: Slot(0) });
+        m
+    }
+
+    fn entry(c: &Claim) -> Input {
+        Input::Slot(SlotView::Entry(manifest(c)))
+    }
+
+    #[test]
+    fn a_slot_with_our_batch_is_won_whatever_the_rename_replied() {
+        let ours = claim(7, range(0, 0, 5), None);
+        let mut m = renamed(&ours);
+        assert_eq!(m.on(entry(&ours)), Action::Publish { slot: Slot(0), manifest: manifest(&ours) });
+        let Action::Finish(Outcome::Committed { slot, lost_slots: 0, .. }) = m.on(Input::Published) else { panic!() };
+        assert_eq!((slot, m.state().next()), (Slot(0), Slot(1)));
+    }
+
+    #[test]
+    fn a_lost_slot_is_published_for_the_winner_before_the_next_is_tried() {
+        let (ours, other) = (claim(7, range(0, 0, 5), None), claim(8, range(1, 0, 9), None));
+        let mut m = renamed(&ours);
+        assert!(matches!(m.on(entry(&other)), Action::Publish { slot: Slot(0), .. }));
+        assert_eq!(m.on(Input::Published), Action::Rename { slot: Slot(1) });
+    }
+
+    #[test]
+    fn a_batch_whose_messages_another_one_landed_is_given_up() {
+        let (ours, other) = (claim(7, range(0, 0, 5), None), claim(8, range(0, 0, 3), None));
+        let mut m = renamed(&ours);
+        m.on(entry(&other));
+        assert_eq!(m.on(Input::Published), Action::Finish(Outcome::Superseded));
+        assert_eq!(m.state().next(), Slot(1), "the winner's slot is known");
+    }
+
+    #[test]
+    fn rows_that_carry_a_number_are_staged_again_for_another_slot() {
+        let (ours, other) = (claim(7, range(0, 0, 5), Some(0)), claim(8, range(1, 0, 9), None));
+        let mut m = renamed(&ours);
+        m.on(entry(&other));
+        assert_eq!(m.on(Input::Published), Action::Stage { slot: Slot(1) });
+    }
+
+    #[test]
+    fn a_void_slot_is_skipped_and_an_absent_one_tried_again() {
+        let ours = claim(7, range(0, 0, 5), None);
+        let mut m = renamed(&ours);
+        assert_eq!(m.on(Input::Slot(SlotView::Absent)), Action::LookForStaging);
+        assert_eq!(m.on(Input::Staging(true)), Action::Rename { slot: Slot(0) });
+        m.on(Input::Renamed);
+        assert_eq!(m.on(Input::Slot(SlotView::Void)), Action::LookForStaging);
+        assert_eq!(m.on(Input::Staging(true)), Action::Rename { slot: Slot(1) });
+    }
+
+    #[test]
+    fn a_staging_directory_that_is_gone_is_made_anew_only_after_a_last_look_at_the_slot() {
+        let ours = claim(7, range(0, 0, 5), None);
+        let mut m = renamed(&ours);
+        m.on(Input::Slot(SlotView::Absent));
+        // The rename may have happened between the two looks.
+        assert_eq!(m.on(Input::Staging(false)), Action::ReadSlot { slot: Slot(0) });
+        let mut late = renamed(&ours);
+        late.on(Input::Slot(SlotView::Absent));
+        late.on(Input::Staging(false));
+        assert!(matches!(late.on(entry(&ours)), Action::Publish { .. }));
+        assert_eq!(m.on(Input::Slot(SlotView::Absent)), Action::Stage { slot: Slot(0) });
+        // A void slot where our directory should be: staged again for the next one.
+        let mut void = renamed(&ours);
+        void.on(Input::Slot(SlotView::Void));
+        assert_eq!(void.on(Input::Staging(false)), Action::Stage { slot: Slot(1) });
+    }
+
+    #[test]
+    fn a_slot_that_does_not_continue_the_log_stops_everything() {
+        let ours = claim(7, range(0, 0, 5), None);
+        let mut m = renamed(&ours);
+        m.on(entry(&claim(8, range(1, 0, 9), None)));
+        m.on(Input::Published);
+        m.on(Input::Renamed);
+        m.on(entry(&claim(9, range(1, 4, 12), None)));
+        assert!(matches!(m.on(Input::Published), Action::Finish(Outcome::Broken(ChainError::Offsets { .. }))));
+    }
+}

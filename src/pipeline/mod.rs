@@ -22,7 +22,7 @@ pub use report::Reporter;
 use crate::batch::{BatchBuffer, Plan, PushError, SealedBatch, Trigger};
 use crate::commit::{Batch, Committed, Committer, LogError};
 use crate::fault::Fault;
-use crate::model::{BrokenChain, Chunk, TopicPartition};
+use crate::model::{Accounting, BrokenChain, Chunk, TopicPartition};
 use crate::source::{Event, Source, SourceError};
 
 /// Why a pipeline ended before it was asked to.
@@ -31,6 +31,9 @@ pub enum PipelineError {
     /// A message is not taken.
     #[error("{0}")]
     Message(#[from] PushError),
+    /// A message was not accounted for: a bug. Nothing of the batch is landed.
+    #[error("the batch does not add up, and is not landed: {0:?}")]
+    Unaccounted(Accounting),
     /// Offsets do not chain: a bug.
     #[error("{0}")]
     Chain(#[from] BrokenChain),
@@ -47,7 +50,7 @@ impl PipelineError {
     pub fn fault(&self) -> Fault {
         match self {
             PipelineError::Message(e) => e.fault(),
-            PipelineError::Chain(_) => Fault::Bug,
+            PipelineError::Chain(_) | PipelineError::Unaccounted(_) => Fault::Bug,
             PipelineError::Log(e) => e.fault(),
             PipelineError::Source(e) => e.fault(),
         }
@@ -128,7 +131,7 @@ impl Pipeline {
     /// error that no retry helps.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
         loop {
-            self.start_work();
+            self.start_work()?;
             if self.finished() {
                 break;
             }
@@ -167,9 +170,9 @@ impl Pipeline {
     }
 
     /// Gives the committer its next work: positions for a new assignment first, else a batch that is due.
-    fn start_work(&mut self) {
+    fn start_work(&mut self) -> Result<(), PipelineError> {
         if self.task.is_some() {
-            return;
+            return Ok(());
         }
         let due = {
             let (now, bytes, messages) = (self.begun.elapsed(), self.buffer.bytes(), self.buffer.messages());
@@ -178,14 +181,14 @@ impl Pipeline {
         let all_read = self.positions.all_read(Instant::now());
         let flush = (self.stopping || all_read) && !self.buffer.is_empty();
         if self.positions.wanted().is_some() && !self.stopping {
-            let Some(mut committer) = self.committer.take() else { return };
+            let Some(mut committer) = self.committer.take() else { return Ok(()) };
             self.task = Some(tokio::spawn(async move {
                 let result = committer.catch_up().await;
                 Done::CaughtUp { committer, result }
             }));
         } else if due || flush {
-            let Some(mut committer) = self.committer.take() else { return };
-            let sealed = self.seal();
+            let Some(mut committer) = self.committer.take() else { return Ok(()) };
+            let sealed = self.seal()?;
             self.task = Some(tokio::spawn(async move {
                 let result = committer.commit(&sealed.batch).await;
                 Done::Committed { committer, result, sealed }
@@ -193,13 +196,18 @@ impl Pipeline {
         } else if all_read {
             self.stopping = true;
         }
+        Ok(())
     }
 
-    fn seal(&mut self) -> Sealed {
+    fn seal(&mut self) -> Result<Sealed, PipelineError> {
         let since = Instant::now();
         let batch: SealedBatch = self.buffer.seal();
+        let read: u64 = batch.partitions.iter().map(|p| p.records).sum();
+        if !batch.accounting.balances() || batch.accounting.read != read {
+            return Err(PipelineError::Unaccounted(batch.accounting));
+        }
         let (field_errors, bytes) = (batch.field_errors.clone(), batch.bytes);
-        Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, bytes, since }
+        Ok(Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, bytes, since })
     }
 
     fn finish_work(&mut self, done: Done) -> Result<(), PipelineError> {
