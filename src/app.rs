@@ -185,8 +185,11 @@ impl App {
                 Registrar::run(catalog.clone(), self.storage.clone(), self.wanted(), COMPARE_EVERY, sender.clone());
             (tokio::spawn(run), sender.subscribe())
         });
-        let encode =
-            EncodeContext { job: self.settings.job.clone(), plan: self.plan.clone(), locations: self.locations.clone() };
+        let encode = EncodeContext {
+            job: self.settings.job.clone(),
+            plan: self.plan.clone(),
+            locations: self.locations.clone(),
+        };
         let sink = self.storage.uri("/");
         let source = KafkaSource::subscribe(&self.kafka(), &self.settings.kafka.topics)?;
         let pipeline = Pipeline::new(Parts {
@@ -235,17 +238,15 @@ impl App {
         let wanted: Vec<_> = self.wanted().into_iter().map(|(t, _)| t).collect();
         let differing = catalog::check_once(catalog.as_ref(), &wanted).await.unwrap_or_default();
         let lines = differing.into_iter().flat_map(|(table, differences)| {
-            differences.into_iter().map(move |d| format!("table {table} differs from its migration in the metastore: {d}"))
+            differences
+                .into_iter()
+                .map(move |d| format!("table {table} differs from its migration in the metastore: {d}"))
         });
         let lines: Vec<_> = lines.collect();
         if lines.is_empty() { Ok(()) } else { Err(AppError::Config(lines)) }
     }
 
-    async fn open_log(
-        &self,
-        incarnation: Uuid,
-        partitions: &[TopicPartition],
-    ) -> Result<(Log, Committer), AppError> {
+    async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<(Log, Committer), AppError> {
         let log = Log::new(self.storage.clone(), log_layout(&self.settings));
         let tables: Vec<_> = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
         let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
@@ -314,7 +315,9 @@ fn overlaps(tables: &[Table], locations: &[String], checkpoint: &str) -> Vec<Str
         for (b, dir_b) in &all[i + 1..] {
             let (short, long) = if dir_a.len() <= dir_b.len() { (dir_a, dir_b) } else { (dir_b, dir_a) };
             if long.strip_prefix(*short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-                errors.push(format!("{a} ({dir_a}) and {b} ({dir_b}) lie in one another: give each a directory of its own"));
+                errors.push(format!(
+                    "{a} ({dir_a}) and {b} ({dir_b}) lie in one another: give each a directory of its own"
+                ));
             }
         }
     }
@@ -326,7 +329,9 @@ async fn wait_for_registration(mode: Mode, mut registered: watch::Receiver<Regis
     if mode == Mode::AvailableNow {
         let known = registered.wait_for(|s| !s.tables.is_empty() && s.unregistered() == 0);
         if tokio::time::timeout(Duration::from_secs(30), known).await.is_err() {
-            warn!("not all tables are registered in the metastore: their rows are landed, and the next run registers them");
+            warn!(
+                "not all tables are registered in the metastore: their rows are landed, and the next run registers them"
+            );
         }
     }
 }

@@ -75,10 +75,12 @@ fn last_batch(s: &Status, sent: u64) -> String {
 }
 
 fn table(s: &Status, sent: u64) -> String {
-    let mut lines: Vec<_> = s.rows.iter().map(|(t, n)| format!("  {t:<18} {:>10} rows", HumanCount(*n).to_string())).collect();
+    let mut lines: Vec<_> =
+        s.rows.iter().map(|(t, n)| format!("  {t:<18} {:>10} rows", HumanCount(*n).to_string())).collect();
     let a = &s.accounting;
     lines.push(format!("  wanted by no table {:>10} messages", HumanCount(a.unrouted).to_string()));
-    lines.push(format!("  lag                {:>10} messages", HumanCount(sent.saturating_sub(s.messages)).to_string()));
+    lines
+        .push(format!("  lag                {:>10} messages", HumanCount(sent.saturating_sub(s.messages)).to_string()));
     lines.push(format!("  {}", last_batch(s, sent)));
     lines.join("\n")
 }

@@ -59,7 +59,8 @@ impl Reporter {
         };
         let progress = Progress {
             name: self.job.clone(),
-            timestamp: jiff::Timestamp::from_millisecond(manifest.created_ms).map_or_else(|_| String::new(), |t| t.to_string()),
+            timestamp: jiff::Timestamp::from_millisecond(manifest.created_ms)
+                .map_or_else(|_| String::new(), |t| t.to_string()),
             batch_id: slot.0,
             num_input_rows: manifest.counts.read,
             input_rows_per_second: per_second((sealed.since - self.last).as_secs_f64()),
@@ -94,7 +95,8 @@ impl Reporter {
 }
 
 fn source(manifest: &Manifest, bytes: u64) -> SourceProgress {
-    let mut source = SourceProgress { num_input_rows: manifest.counts.read, num_input_bytes: bytes, ..Default::default() };
+    let mut source =
+        SourceProgress { num_input_rows: manifest.counts.read, num_input_bytes: bytes, ..Default::default() };
     for p in &manifest.partitions {
         source.start_offset.entry(p.topic.clone()).or_default().insert(p.p, p.start.0);
         source.end_offset.entry(p.topic.clone()).or_default().insert(p.p, p.end.0);

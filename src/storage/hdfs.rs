@@ -103,13 +103,14 @@ impl Storage for HdfsStorage {
     async fn create(&self, path: &str, data: Bytes) -> Result<(), StorageError> {
         let full = self.full(path);
         let options = WriteOptions::default().overwrite(false).create_parent(false);
-        let written = async {
+        // Boxed: the client's futures are 16 KiB each, and a batch writes several files at once.
+        let written = Box::pin(async {
             let mut writer = self.client.create(&full, &options).await?;
-            writer.write_bytes(data).await?;
+            Box::pin(writer.write_bytes(data)).await?;
             // Without it the bytes are in the DataNodes' memory only when `close` returns.
             writer.hsync().await?;
-            writer.close().await
-        };
+            Box::pin(writer.close()).await
+        });
         written.map_err(|e| classify("create", path, e)).await
     }
 

@@ -41,13 +41,24 @@ fn random() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::wait_until;
     use std::collections::HashSet;
+    use std::time::Duration;
 
     #[test]
     fn free_ports_are_different_and_free() {
         let ports = free(20).expect("20 ports");
         assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 20);
-        let bound: Vec<_> = ports.iter().map(|p| TcpListener::bind(("127.0.0.1", *p)).expect("still free")).collect();
+        // A process that another test is just starting may still hold them for a moment.
+        let bind = |port: &u16| {
+            let mut bound = None;
+            wait_until(Duration::from_secs(5), || {
+                bound = TcpListener::bind(("127.0.0.1", *port)).ok();
+                bound.is_some()
+            });
+            bound.expect("still free")
+        };
+        let bound: Vec<TcpListener> = ports.iter().map(bind).collect();
         assert!(free(20).expect("20 more").iter().all(|p| !ports.contains(p)));
         drop(bound);
     }

@@ -122,8 +122,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    fn sleeper(dir: &Path, mark: &str) -> PartState {
-        let argv = ["sh", "-c", "echo started; while :; do sleep 1; done", mark].map(str::to_owned).to_vec();
+    /// Busy rather than asleep: a shell that starts `sleep` is two processes with the mark for a moment.
+    fn busy(dir: &Path, mark: &str) -> PartState {
+        let argv = ["sh", "-c", "echo started; while :; do :; done", mark].map(str::to_owned).to_vec();
         let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
         PartState { argv, env, cwd: "/".into(), log: dir.join("log"), ports: vec![], pid: None, log_from: 0 }
     }
@@ -132,7 +133,7 @@ mod tests {
     fn a_process_is_paused_resumed_and_ended_by_its_mark_only() {
         let dir = tempfile::tempdir().expect("a folder");
         let mark = format!("-Dlandfall.stack=test:{}", dir.path().display());
-        let mut state = sleeper(dir.path(), &mark);
+        let mut state = busy(dir.path(), &mark);
         spawn(&mut state).expect("started");
         let pid = state.pid.expect("an id");
         assert!(wait_until(Duration::from_secs(5), || state.log_text() == "started\n"));

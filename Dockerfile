@@ -1,0 +1,58 @@
+# landfall's image: docker build -t landfall .
+# Needs BuildKit (docker 23 or later has it on) or buildah. Checked by scripts/image-check.
+
+ARG RUST_VERSION=1.95
+
+# All manifests with empty sources, so that the layer of the dependencies stays valid until a manifest or Cargo.lock changes.
+FROM rust:${RUST_VERSION}-bookworm AS manifests
+WORKDIR /src
+COPY . .
+RUN rm -rf config migrations \
+    && find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -name lib.rs ! -name main.rs ! -name build.rs -delete \
+    && find . -name lib.rs -exec truncate --size 0 {} + \
+    && for f in $(find . -name main.rs -o -name build.rs); do echo 'fn main() {}' > "$f"; done \
+    && find . -type d -empty -delete \
+    && find . -exec touch --date @0 {} +
+
+FROM rust:${RUST_VERSION}-bookworm AS build
+WORKDIR /src
+# Over Cargo.toml's release profile: what a shipped binary is worth waiting for, and a developer's build is not.
+# Static libz, because the image would else depend on the one that happens to be in Debian's slim image.
+ENV CARGO_PROFILE_RELEASE_LTO=thin \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
+    CARGO_PROFILE_RELEASE_DEBUG=none \
+    CARGO_PROFILE_RELEASE_STRIP=symbols \
+    LIBZ_SYS_STATIC=1
+COPY --from=manifests /src .
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    cargo build --release --locked -p landfall
+# Cargo compares times: the sources must be younger than what was built of the empty ones.
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    find . -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked -p landfall
+
+FROM debian:bookworm-slim
+# Nothing is installed. The binary needs only libc, libm and libgcc_s, which Debian's slim image has; time zones are in the
+# binary; it speaks no TLS, so no ca-certificates. For Kerberos to HDFS add libgssapi-krb5-2, which is loaded at run time.
+RUN groupadd --gid 10001 landfall \
+    && useradd --uid 10001 --gid landfall --no-create-home --home-dir /landfall --shell /usr/sbin/nologin --no-log-init landfall
+# config/default.toml and migrations/ are looked for in the working directory. Mount others over them, or use --config
+# and LANDFALL__* variables. With storage on HDFS nothing is written here: a read-only root file system will do.
+WORKDIR /landfall
+COPY config config
+COPY migrations migrations
+COPY --from=build /src/target/release/landfall /usr/local/bin/landfall
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="landfall" \
+      org.opencontainers.image.description="Lands JSON events from Kafka in external Hive tables of Parquet on HDFS, each exactly once" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
+# The daemon itself handles SIGTERM, also as process 1: it lands what it has read and ends with 0.
+STOPSIGNAL SIGTERM
+# No HEALTHCHECK: there is nothing yet to ask but whether the process lives, which the container engine knows.
+ENTRYPOINT ["landfall"]
+CMD ["run"]
