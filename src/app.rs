@@ -252,6 +252,7 @@ impl App {
         let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
         let topics = self.settings.kafka.topics.clone();
         let job = Job { name: self.settings.job.clone(), topics, tables, now_ms: now_ms() };
+        log.check(&job).await.map_err(|e| self.reached(e))?;
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         self_test(self.storage.as_ref(), &log_layout(&self.settings).incarnation(incarnation), &dirs).await?;
         let starts = match self.settings.kafka.starting_offsets {
