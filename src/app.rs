@@ -133,7 +133,7 @@ impl App {
         let storage = open_storage(&settings)?;
         let catalog = match &settings.metastore {
             Some(m) => {
-                let catalog = HiveCatalog::new(m, settings.storage.user.clone());
+                let catalog = HiveCatalog::new(m, user(&settings));
                 Some(Arc::new(catalog.map_err(|e| AppError::Config(vec![e.to_string()]))?) as Arc<dyn Catalog>)
             }
             None => None,
@@ -306,6 +306,12 @@ impl App {
 
 fn log_layout(settings: &Settings) -> Layout {
     Layout::new(&settings.storage.checkpoint)
+}
+
+/// Who we are to HDFS, and so to the metastore: whom the tables belong to.
+fn user(settings: &Settings) -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|user: &String| !user.is_empty());
+    settings.storage.user.clone().or_else(|| set("HADOOP_USER_NAME")).or_else(|| set("USER"))
 }
 
 fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {

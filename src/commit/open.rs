@@ -33,20 +33,17 @@ pub struct Opened {
 }
 
 impl Log {
-    /// Refuses a checkpoint or a table that belongs to another job, before anything is written.
+    /// Refuses a checkpoint or a table of another job, and writes nothing. [`Log::open`] looks again, for others may
+    /// start at the same time.
     pub async fn check(&self, job: &Job) -> Result<(), LogError> {
-        let path = self.layout.job_file();
-        let known = match self.read_if_there(&path).await? {
-            Some(bytes) => Some(self.same_job(JobFile::parse(&path, &bytes)?, job)?.id),
-            None => None,
-        };
+        // The owners first: a twin that starts just now writes the job's file before them.
+        let mut owners = Vec::new();
         for (table, dir) in &job.tables {
-            let path = Layout::owner_file(dir);
-            if let Some(bytes) = self.read_if_there(&path).await? {
-                self.same_owner(&OwnerFile::parse(&path, &bytes)?, known, job, table, dir)?;
-            }
+            owners.push((table, dir, self.read_owner(dir).await?));
         }
-        Ok(())
+        let id = self.read_job(job).await?.map(|file| file.id);
+        let mut found = owners.into_iter().filter_map(|(table, dir, owner)| Some((table, dir, owner?)));
+        found.try_for_each(|(table, dir, owner)| self.compare_owner(table, dir, &owner, &job.name, id))
     }
 
     /// Makes the checkpoint's directories and this process's own in staging, and the tables' directories.
@@ -79,7 +76,7 @@ impl Log {
     ) -> Result<Opened, LogError> {
         let file = self.job_file(incarnation, job).await?;
         for (table, dir) in &job.tables {
-            self.claim_table(incarnation, &file, job, table, dir).await?;
+            self.claim_table(incarnation, &file, table, dir).await?;
         }
         let first_start = !self.exists().await?;
         if first_start {
@@ -122,23 +119,27 @@ impl Log {
     }
 
     async fn job_file(&self, incarnation: Uuid, job: &Job) -> Result<JobFile, LogError> {
-        let path = self.layout.job_file();
-        if self.read_if_there(&path).await?.is_none() {
-            let file = JobFile {
-                v: FORMAT_VERSION,
-                job: job.name.clone(),
-                id: Uuid::new_v4(),
-                created_ms: job.now_ms,
-                topics: job.topics.clone(),
-                tables: job.tables.iter().map(|(name, _)| name.clone()).collect(),
-                shards: 1,
-            };
-            self.put_once(incarnation, &path, file.to_bytes()).await?;
+        if let Some(file) = self.read_job(job).await? {
+            return Ok(file);
         }
-        self.same_job(JobFile::parse(&path, &self.storage.read(&path).await?)?, job)
+        let file = JobFile {
+            v: FORMAT_VERSION,
+            job: job.name.clone(),
+            id: Uuid::new_v4(),
+            created_ms: job.now_ms,
+            topics: job.topics.clone(),
+            tables: job.tables.iter().map(|(name, _)| name.clone()).collect(),
+            shards: 1,
+        };
+        self.put_once(incarnation, &self.layout.job_file(), file.to_bytes()).await?;
+        // Not ours if a twin was quicker.
+        self.read_job(job).await?.ok_or_else(|| lost("read", self.layout.job_file()))
     }
 
-    fn same_job(&self, file: JobFile, job: &Job) -> Result<JobFile, LogError> {
+    async fn read_job(&self, job: &Job) -> Result<Option<JobFile>, LogError> {
+        let path = self.layout.job_file();
+        let Some(bytes) = self.read_if_there(&path).await? else { return Ok(None) };
+        let file = JobFile::parse(&path, &bytes)?;
         if file.job != job.name {
             return Err(LogError::Config(format!(
                 "the checkpoint {} belongs to job `{}`, and this configuration says job = \"{}\". \
@@ -148,54 +149,53 @@ impl Log {
                 job.name
             )));
         }
-        Ok(file)
+        Ok(Some(file))
     }
 
-    async fn claim_table(
-        &self,
-        incarnation: Uuid,
-        file: &JobFile,
-        job: &Job,
-        table: &str,
-        dir: &str,
-    ) -> Result<(), LogError> {
+    async fn claim_table(&self, incarnation: Uuid, job: &JobFile, table: &str, dir: &str) -> Result<(), LogError> {
+        let owner = match self.read_owner(dir).await? {
+            Some(owner) => owner,
+            None => {
+                let owner = OwnerFile {
+                    v: FORMAT_VERSION,
+                    job: job.job.clone(),
+                    id: job.id,
+                    checkpoint: self.storage.uri(self.layout.root()),
+                };
+                self.put_once(incarnation, &Layout::owner_file(dir), owner.to_bytes()).await?;
+                self.read_owner(dir).await?.ok_or_else(|| lost("read", Layout::owner_file(dir)))?
+            }
+        };
+        self.compare_owner(table, dir, &owner, &job.job, Some(job.id))
+    }
+
+    async fn read_owner(&self, dir: &str) -> Result<Option<OwnerFile>, LogError> {
         let path = Layout::owner_file(dir);
-        if self.read_if_there(&path).await?.is_none() {
-            let owner = OwnerFile {
-                v: FORMAT_VERSION,
-                job: file.job.clone(),
-                id: file.id,
-                checkpoint: self.storage.uri(self.layout.root()),
-            };
-            self.put_once(incarnation, &path, owner.to_bytes()).await?;
-        }
-        let owner = OwnerFile::parse(&path, &self.storage.read(&path).await?)?;
-        self.same_owner(&owner, Some(file.id), job, table, dir)
+        let bytes = self.read_if_there(&path).await?;
+        Ok(bytes.map(|bytes| OwnerFile::parse(&path, &bytes)).transpose()?)
     }
 
-    /// `id`: this job's, if it has one yet.
-    fn same_owner(
+    /// `id`: the job's, if it has a checkpoint yet.
+    fn compare_owner(
         &self,
-        owner: &OwnerFile,
-        id: Option<Uuid>,
-        job: &Job,
         table: &str,
         dir: &str,
+        owner: &OwnerFile,
+        job: &str,
+        id: Option<Uuid>,
     ) -> Result<(), LogError> {
         if Some(owner.id) == id {
             return Ok(());
         }
+        let this = id.map_or("has no checkpoint yet".to_owned(), |id| format!("id {id}"));
         Err(LogError::Config(format!(
-            "table {table}: {} is fed by job `{}` (id {}, checkpoint {}), this is job `{}` with the checkpoint {} (id {}). \
-             Two jobs must not feed one table. If that checkpoint was deleted on purpose, delete the table's files and \
-             its _owner.json too, else every row would land a second time",
+            "table {table}: {} is fed by job `{}` (id {}, checkpoint {}), this is job `{job}` ({this}). Two jobs must \
+             not feed one table. If that checkpoint was deleted on purpose, delete the table's files and its \
+             _owner.json too, else every row would land a second time",
             self.storage.uri(dir),
             owner.job,
             owner.id,
             owner.checkpoint,
-            job.name,
-            self.storage.uri(self.layout.root()),
-            id.map_or("none yet".to_owned(), |id| id.to_string())
         )))
     }
 
@@ -238,4 +238,9 @@ impl Log {
         }
         Ok(deleted)
     }
+}
+
+/// A file that was just put is gone.
+fn lost(op: &'static str, path: String) -> LogError {
+    StorageError::NotFound { op, path }.into()
 }

@@ -1,0 +1,271 @@
+//! A job of the test's own: configuration, migrations, database, directories; and its daemons.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::expected::Expected;
+use crate::topic::Topic;
+use crate::world::{CATALOGS, World, wait_for};
+
+pub const TABLES: [&str; 4] = ["sword_purchases", "purchases", "guilds", "dead_letters"];
+
+/// The seeds' job under another name, so that tests do not see each other.
+pub struct Job<'w> {
+    world: &'w World,
+    /// Name of the job, the topic and the database, and directory of all its files on HDFS.
+    pub name: String,
+    pub topic: Topic,
+    pub folder: TempDir,
+    /// Bigger for each daemon started.
+    starts: AtomicU32,
+}
+
+impl<'w> Job<'w> {
+    /// With an own topic and database, both empty.
+    pub fn new(world: &'w World, name: &str, partitions: i32, interval: &str) -> Job<'w> {
+        let name = format!("e2e_{name}_{}", &Uuid::new_v4().simple().to_string()[..6]);
+        let topic = Topic::create(world, &name, partitions);
+        let folder = tempfile::tempdir().unwrap();
+        let job = Job { world, topic, folder, starts: AtomicU32::new(0), name };
+        job.world.presto("hive", &format!("create schema {}", job.name));
+        job.write_migrations();
+        job.write_config(&job.config(interval));
+        job
+    }
+
+    /// The directory of all its files on HDFS.
+    pub fn base(&self) -> String {
+        format!("/e2e/{}", self.name)
+    }
+
+    pub fn table_dir(&self, table: &str) -> String {
+        format!("{}/{table}", self.base())
+    }
+
+    pub fn group(&self) -> String {
+        format!("landfall-{}", self.name)
+    }
+
+    /// The configuration that [`Job::new`] writes.
+    pub fn config(&self, interval: &str) -> String {
+        let (name, base, folder, stack) = (&self.name, self.base(), self.folder.path().display(), &self.world.stack);
+        let (kafka, hdfs, metastore) = (stack.kafka(), stack.hdfs(), stack.metastore());
+        format!(
+            r#"
+job = "{name}"
+migrations = "{folder}/migrations"
+[kafka]
+bootstrap_servers = "{kafka}"
+topics = ["{name}"]
+connect_timeout = "5s"
+[kafka.properties] # a killed member is missed soon
+"session.timeout.ms" = "2000"
+"heartbeat.interval.ms" = "500"
+[trigger]
+interval = "{interval}"
+[storage]
+url = "{hdfs}"
+checkpoint = "{base}/checkpoint"
+[metastore]
+uri = "{metastore}"
+database = "{name}"
+[tables.sword_purchases]
+when = {{ field = "event_type", equals = "purchase_sword" }}
+[tables.purchases]
+when = {{ field = "event_type", contains = "purchase" }}
+[tables.guilds]
+when = {{ field = "event_type", contains = "guild" }}
+[tables."*".columns]
+raw_event = "kafka.value"
+timestamp = "kafka.timestamp"
+"#
+        )
+    }
+
+    pub fn write_config(&self, text: &str) {
+        std::fs::write(self.folder.path().join("landfall.toml"), text).unwrap();
+    }
+
+    /// The seeds' own, with this job's database and directories.
+    fn write_migrations(&self) {
+        let to = self.folder.path().join("migrations");
+        std::fs::create_dir(&to).unwrap();
+        for entry in std::fs::read_dir(repository().join("migrations")).unwrap() {
+            let entry = entry.unwrap();
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let own =
+                text.replace("default.", &format!("{}.", self.name)).replace("'/tmp/", &format!("'{}/", self.base()));
+            assert_ne!(text, own, "{:?}", entry.path());
+            std::fs::write(to.join(entry.file_name()), own).unwrap();
+        }
+    }
+
+    /// Starts `landfall run` with these arguments more.
+    pub fn start(&self, args: &[&str]) -> Daemon {
+        let n = self.starts.fetch_add(1, Ordering::Relaxed);
+        let mut command = landfall();
+        command.arg("run").arg("--config").arg(self.folder.path().join("landfall.toml")).args(args);
+        command.env("HADOOP_USER_NAME", self.world.stack.user());
+        Daemon::spawn(command, self.folder.path().join(format!("run-{n}.log")))
+    }
+
+    /// Runs `landfall run --available-now` to its end.
+    pub fn drain(&self, limit: Duration) -> Daemon {
+        let mut run = self.start(&["--available-now"]);
+        assert_eq!(run.wait(limit).code(), Some(0), "{}", run.tail());
+        run
+    }
+
+    /// How many slots its log has.
+    pub fn slots(&self) -> usize {
+        let log = format!("{}/checkpoint/log", self.base());
+        let epochs = self.world.list(&log).unwrap_or_default().into_iter().filter(|e| e.name.starts_with('e'));
+        let epochs = epochs.filter(|e| e.name != "epochs").map(|e| format!("{log}/{}", e.name));
+        epochs.map(|dir| self.world.list(&dir).unwrap().iter().filter(|e| e.is_dir).count()).sum()
+    }
+
+    /// Through Presto, in both ways of finding columns, the tables hold what the topic holds; which is returned.
+    pub fn assert_landed_once(&self) -> Expected {
+        let expected = Expected::of(&self.name, &self.topic.read());
+        CATALOGS.iter().for_each(|catalog| expected.assert_landed(self.world, catalog, &self.name));
+        expected
+    }
+}
+
+impl Drop for Job<'_> {
+    /// What a failed test leaves is there to be looked at.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("left for inspection: database {0}, topic {0}, {1} on HDFS", self.name, self.base());
+            return;
+        }
+        let presto = self.world.stack.presto();
+        for table in TABLES {
+            _ = presto.query("hive", &format!("drop table if exists {}.{table}", self.name));
+        }
+        _ = presto.query("hive", &format!("drop schema if exists {}", self.name));
+        self.world.delete(&self.base());
+        Topic::delete(self.world, &self.name);
+    }
+}
+
+/// Waits until all that the topic holds is landed by these daemons, as their logs say.
+pub fn wait_until_landed(topic: &Topic, daemons: &[&Daemon], limit: Duration) {
+    let ends = topic.ends();
+    wait_for(limit, format!("all of {} landed up to {ends:?}", topic.name), || {
+        let done = |p: usize, end: i64| end == 0 || daemons.iter().any(|d| d.landed(&topic.name, p) >= Some(end));
+        ends.iter().enumerate().all(|(p, end)| done(p, *end)).then_some(())
+    });
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The binary, in an environment without configuration.
+pub fn landfall() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+    let ours = std::env::vars_os().map(|(name, _)| name).filter(|n| n.to_string_lossy().starts_with("LANDFALL"));
+    ours.for_each(|name| _ = command.env_remove(name));
+    command.env_remove("RUST_LOG").current_dir(repository());
+    command
+}
+
+/// A running landfall; killed when dropped, and then its log is shown if the test has failed.
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    pub fn spawn(mut command: Command, log: PathBuf) -> Daemon {
+        let file = File::create(&log).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        Daemon { child: command.spawn().unwrap(), log }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; it must end with exit code 0.
+    pub fn terminate(&mut self, limit: Duration) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(self.wait(limit).code(), Some(0), "{}", self.tail());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        wait_for(limit, "landfall ends", || self.child.try_wait().unwrap())
+    }
+
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// All it has said so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// The lines of its log that are JSON.
+    pub fn lines(&self) -> Vec<Value> {
+        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The progress records of its batches.
+    pub fn progress(&self) -> Vec<Value> {
+        self.lines().into_iter().map(|mut line| line["progress"].take()).filter(|p| !p.is_null()).collect()
+    }
+
+    /// Whether it has begun to read partitions.
+    pub fn reads(&self) -> bool {
+        self.lines().iter().any(|line| line["message"] == "reading")
+    }
+
+    /// Up to which offset it has landed a partition, or found it landed.
+    pub fn landed(&self, topic: &str, partition: usize) -> Option<i64> {
+        let end = |p: &Value| p["sources"][0]["endOffset"][topic][partition.to_string()].as_i64();
+        let landed = self.progress().iter().filter_map(end).max();
+        // `reading` has a field positions = ["topic[0]@17", …]
+        let mark = format!("\"{topic}[{partition}]@");
+        let lines = self.lines().into_iter().filter(|line| line["message"] == "reading");
+        let found = lines.filter_map(|line| {
+            let positions = line["positions"].as_str()?.to_owned();
+            positions.split_once(&mark)?.1.split('"').next()?.parse().ok()
+        });
+        landed.max(found.max())
+    }
+
+    /// The end of its log.
+    pub fn tail(&self) -> String {
+        let text = self.text();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Gone already, mostly.
+        _ = self.child.kill();
+        _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the end of {}:\n{}\n---", self.log.display(), self.tail());
+        }
+    }
+}

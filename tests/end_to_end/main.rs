@@ -1,0 +1,16 @@
+//! The real binary against the real servers: Kafka, HDFS, the metastore, Presto. `make test` starts them; without
+//! them each test says so and passes. One test runs at a time, for they measure times and kill servers.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod available_now;
+mod crash;
+mod expected;
+mod job;
+mod lag;
+mod outage;
+mod refused;
+mod restart;
+mod seeds;
+mod topic;
+mod twins;
+mod world;
