@@ -124,6 +124,8 @@ fn start_logging(format: Format, default_filter: &str) -> bool {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
     };
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| default_filter.to_owned());
+    // The clients tell every failed reconnect, several times; what matters of it landfall says itself, once.
+    let quiet = "librdkafka=off,rdkafka=off,hdfs_native=off";
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| format!("{default_filter},{quiet}"));
     init_logging(format, &filter)
 }

@@ -12,7 +12,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::client::{KafkaConfig, describe};
 use super::port::{Assignment, Event, SourceError, Start};
@@ -43,13 +43,8 @@ struct Context {
 }
 
 impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        // The end of a partition comes as an event too, and is no error.
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
-            return;
-        }
-        // librdkafka reconnects for ever by itself.
-        warn!(error = describe(&error), reason, "Kafka");
+    fn error(&self, _: KafkaError, _: &str) {
+        // Every error comes out of `poll` too, and is told there, once.
     }
 }
 
@@ -85,6 +80,7 @@ pub(super) struct ConsumerThread {
     waiting_since: Option<Instant>,
     paused: bool,
     said: HashSet<String>,
+    down_since: Option<Instant>,
 }
 
 /// Where reading a partition stands.
@@ -129,6 +125,7 @@ impl ConsumerThread {
             waiting_since: None,
             paused: false,
             said: HashSet::new(),
+            down_since: None,
         })
     }
 
@@ -321,12 +318,14 @@ impl ConsumerThread {
         let error = match self.consumer.poll(limit) {
             None => return Polled::Nothing,
             Some(Ok(message)) => {
-                return match push(&mut self.positions, &mut self.last, chunk, &message) {
-                    true => Polled::Message,
-                    false => Polled::Nothing,
-                };
+                let taken = push(&mut self.positions, &mut self.last, chunk, &message);
+                self.brokers_answer();
+                return if taken { Polled::Message } else { Polled::Nothing };
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => return Polled::End(partition),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                self.brokers_answer();
+                return Polled::End(partition);
+            }
             Some(Err(e @ KafkaError::MessageConsumptionFatal(_))) => return Polled::Fatal(e),
             Some(Err(e)) => e,
         };
@@ -341,9 +340,27 @@ impl ConsumerThread {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 self.say_once("a topic of kafka.topics does not exist yet: waiting for it".to_owned());
             }
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                if self.down_since.is_none() {
+                    self.down_since = Some(Instant::now());
+                    warn!("no Kafka broker answers: waiting, the client reconnects by itself");
+                }
+            }
+            // One connection of several; it matters when the last one is gone.
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut,
+            ) => debug!(error = describe(&error), "a connection to Kafka failed"),
             _ => self.say_once(format!("Kafka: {}; the client tries again", describe(&error))),
         }
         Polled::Nothing
+    }
+
+    fn brokers_answer(&mut self) {
+        if let Some(since) = self.down_since.take() {
+            info!(outage_seconds = since.elapsed().as_secs_f64(), "Kafka answers again");
+        }
     }
 
     /// Warns, but not again until an assignment has succeeded.
