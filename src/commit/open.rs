@@ -36,6 +36,8 @@ impl Log {
     /// Refuses a checkpoint or a table of another job, and writes nothing. [`Log::open`] looks again, for others may
     /// start at the same time.
     pub async fn check(&self, job: &Job) -> Result<(), LogError> {
+        // A listing has a shorter limit than a read, should the storage be away.
+        self.exists().await?;
         // The owners first: a twin that starts just now writes the job's file before them.
         let mut owners = Vec::new();
         for (table, dir) in &job.tables {

@@ -85,7 +85,10 @@ fn line(event: &Event<'_>) -> String {
     if let Some(message) = fields.0.remove("message") {
         object.insert("message".to_owned(), message);
     }
-    object.insert("target".to_owned(), event.metadata().target().into());
+    // Records of crates that use `log` bring their target in a field, beside lines of their own source.
+    let own = fields.0.remove("log.target");
+    fields.0.retain(|name, _| !name.starts_with("log."));
+    object.insert("target".to_owned(), own.unwrap_or_else(|| event.metadata().target().into()));
     object.append(&mut fields.0);
     format!("{}\n", Value::Object(object))
 }

@@ -1,12 +1,14 @@
 //! Kafka clients: their configuration, what is asked once at start-up, and the producer of `demo` and `produce`.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
 
 use super::port::SourceError;
 use crate::model::TopicPartition;
@@ -123,9 +125,28 @@ pub fn end_offsets(config: &KafkaConfig, topics: &[String]) -> Result<BTreeMap<T
     ends.collect()
 }
 
+/// Keeps the first failed delivery: the client itself counts such a message as done.
+#[derive(Default)]
+struct Deliveries {
+    failed: OnceLock<KafkaError>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((e, _)) = result {
+            // Only the first one is kept.
+            _ = self.failed.set(e.clone());
+        }
+    }
+}
+
 /// Writes messages to a topic: idempotent, acknowledged by all replicas.
 pub struct Producer {
-    inner: ThreadedProducer<DefaultProducerContext>,
+    inner: ThreadedProducer<Deliveries>,
     topic: String,
 }
 
@@ -134,7 +155,8 @@ impl Producer {
     pub fn new(config: &KafkaConfig, topic: &str) -> Result<Producer, SourceError> {
         let mut client = config.base();
         client.set("enable.idempotence", "true").set("acks", "all").set("linger.ms", "20");
-        let inner: ThreadedProducer<DefaultProducerContext> = client.create().map_err(|e| bad_config(&e))?;
+        let inner: ThreadedProducer<Deliveries> =
+            client.create_with_context(Deliveries::default()).map_err(|e| bad_config(&e))?;
         let metadata = inner.client().fetch_metadata(Some(topic), config.connect_timeout);
         let metadata = metadata.map_err(|e| config.unreachable(&e))?;
         if metadata.topics().iter().any(|t| t.error().is_some()) {
@@ -157,8 +179,10 @@ impl Producer {
         }
     }
 
-    /// Waits until every message queued is acknowledged. Blocking.
+    /// Waits until every message queued is acknowledged; an error if one was refused or given up. Blocking.
     pub fn flush(&self, limit: Duration) -> Result<(), SourceError> {
-        self.inner.flush(limit).map_err(|e| SourceError::Fatal(format!("messages not acknowledged: {}", describe(&e))))
+        let failed = |e: &KafkaError| SourceError::Fatal(format!("messages not acknowledged: {}", describe(e)));
+        self.inner.flush(limit).map_err(|e| failed(&e))?;
+        self.inner.context().failed.get().map_or(Ok(()), |e| Err(failed(e)))
     }
 }

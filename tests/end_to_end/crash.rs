@@ -16,6 +16,7 @@ use rand::{RngExt, SeedableRng};
 use crate::job::{Job, TABLES, wait_until_landed};
 use crate::world::{World, wait_for, world};
 
+/// `E2E_KILLS` says another number, for a longer run.
 const KILLS: u64 = 10;
 const RATE: u64 = 700;
 const LIMIT: Duration = Duration::from_secs(60);
@@ -26,18 +27,24 @@ fn ten_kills_under_load_lose_nothing_repeat_nothing_and_show_no_half_file() {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
     println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
-    let job = Job::new(&world, "crash", 3, "1s");
+    let job = Job::new(&world, "crash", 3, "300ms");
     let reader = Reader::start(&world, &job);
     let producing = job.topic.produce_on(Load::new(seed).with_request_ids(true).with_malformed(0.01), RATE);
     let mut daemons = Vec::new();
-    for n in 0..KILLS {
+    let kills = std::env::var("E2E_KILLS").map_or(KILLS, |n| n.parse().unwrap());
+    for n in 0..kills {
         let mut daemon = job.start(&[]);
-        // Half of them at any time since reading began, so also within the first batch; the others later.
-        match n % 2 {
-            0 => wait_for(LIMIT, "reading", || daemon.reads().then_some(())),
+        match n % 3 {
+            // While a batch is written, commits, or goes to its tables.
+            0 => {
+                wait_for(LIMIT, "reading", || daemon.reads().then_some(()));
+                wait_for(LIMIT, "a batch is staged", || being_staged(&world, &job).then_some(()));
+            }
+            1 => wait_for(LIMIT, "reading", || daemon.reads().then_some(())),
             _ => wait_for(LIMIT, "a batch landed", || (!daemon.progress().is_empty()).then_some(())),
         }
-        std::thread::sleep(Duration::from_millis(rng.random_range(500..2500)));
+        let longest = if n % 3 == 0 { 150 } else { 2500 };
+        std::thread::sleep(Duration::from_millis(rng.random_range(0..longest)));
         daemon.kill();
         daemons.push(daemon);
     }
@@ -54,10 +61,30 @@ fn ten_kills_under_load_lose_nothing_repeat_nothing_and_show_no_half_file() {
     // The reader saw the same rows, each in one file.
     assert_eq!(seen.values().sum::<u64>() as usize, rows);
     let logged: usize = daemons.iter().map(|d| d.progress().len()).sum();
-    let (slots, files) = (job.slots(), seen.len());
+    let (slots, files, left) = (job.slots(), seen.len(), attempts_left(&world, &job));
     println!(
-        "{KILLS} kills, {sent} messages, {slots} batches ({logged} logged), {rows} rows in {files} files: all once"
+        "{kills} kills under {RATE} events/s: {sent} messages, {slots} batches ({} killed between commit and log line, \
+         {left} between stage and commit), {rows} rows in {files} files: all readable, all once",
+        slots - logged,
     );
+}
+
+/// How many batches are, or were left, in this process's staging.
+fn attempts(world: &World, staging: &str, incarnation: &str) -> usize {
+    let entries = world.list(&format!("{staging}/{incarnation}")).unwrap_or_default();
+    entries.iter().filter(|e| uuid::Uuid::try_parse(&e.name).is_ok()).count()
+}
+
+/// Whether the process that started last has a batch in staging.
+fn being_staged(world: &World, job: &Job) -> bool {
+    let staging = format!("{}/checkpoint/staging", job.base());
+    let newest = world.list(&staging).unwrap_or_default().into_iter().max_by_key(|e| e.modified_ms);
+    newest.is_some_and(|newest| attempts(world, &staging, &newest.name) > 0)
+}
+
+fn attempts_left(world: &World, job: &Job) -> usize {
+    let staging = format!("{}/checkpoint/staging", job.base());
+    world.list(&staging).unwrap().iter().map(|e| attempts(world, &staging, &e.name)).sum()
 }
 
 /// Reads every file as soon as it sees it.

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::job::{Job, TABLES};
+use crate::job::{Daemon, Job, TABLES, landfall};
+use crate::topic::Topic;
 use crate::world::{World, world};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -116,4 +117,19 @@ fn a_second_job_on_the_same_tables_or_the_same_checkpoint_is_refused_and_leaves_
     }
     let staged = world.list(&format!("{checkpoint}/staging")).unwrap();
     assert!(staged.is_empty(), "{staged:?}");
+}
+
+#[test]
+fn produce_fails_when_the_broker_refuses_its_messages() {
+    let Some(world) = world() else { return };
+    let name = format!("e2e_refused_{}", std::process::id());
+    Topic::create_with(&world, &name, 1, &[("max.message.bytes", "50")]);
+    let mut command = landfall();
+    command.args(["produce", "--events", "5", "--topic", &name]);
+    command.env("LANDFALL__KAFKA__BOOTSTRAP_SERVERS", world.stack.kafka());
+    let folder = tempfile::tempdir().unwrap();
+    let mut produce = Daemon::spawn(command, folder.path().join("produce.log"));
+    assert!(!produce.wait(LIMIT).success(), "{}", produce.text());
+    assert!(produce.text().contains("messages not acknowledged"), "{}", produce.text());
+    Topic::delete(&world, &name);
 }

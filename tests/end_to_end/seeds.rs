@@ -48,6 +48,7 @@ fn the_seeds_own_job_lands_every_event_once_and_their_queries_are_right() {
     let topic = Topic::create(&world, TOPIC, 3);
     produce(&topic);
     let messages = topic.read();
+    assert_eq!(messages.len(), 9 + 10_000 + 5 + 1 + odd_ones().len());
     let expected = Expected::of(TOPIC, &messages);
     assert!(expected.dead_letters.len() > 50 && expected.tombstones == 6 && expected.unrouted > 400, "{messages:?}");
 

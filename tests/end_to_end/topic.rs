@@ -33,8 +33,14 @@ pub struct Message {
 
 impl Topic {
     pub fn create(world: &World, name: &str, partitions: i32) -> Topic {
+        Topic::create_with(world, name, partitions, &[])
+    }
+
+    /// With settings of its own.
+    pub fn create_with(world: &World, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
         let topic = Topic { name: name.to_owned(), partitions, servers: world.stack.kafka() };
         let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let results = world.runtime.block_on(topic.admin().create_topics([&new], &AdminOptions::new())).unwrap();
         results.into_iter().for_each(|r| drop(r.unwrap()));
         topic

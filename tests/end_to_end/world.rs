@@ -19,6 +19,7 @@ pub struct World {
     pub stack: Stack,
     pub hdfs: HdfsStorage,
     pub runtime: Runtime,
+    begun: Instant,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -32,7 +33,7 @@ pub fn world() -> Option<World> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let hdfs = runtime.block_on(async { HdfsStorage::new(&stack.hdfs(), Some(stack.user()), &BTreeMap::new()) });
-    Some(World { hdfs: hdfs.unwrap(), stack, runtime, _turn: turn })
+    Some(World { hdfs: hdfs.unwrap(), stack, runtime, begun: Instant::now(), _turn: turn })
 }
 
 impl World {
@@ -63,6 +64,12 @@ impl World {
 
     pub fn delete(&self, path: &str) {
         self.runtime.block_on(self.hdfs.delete(path)).unwrap();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        println!("{:.0} s: {}", self.begun.elapsed().as_secs_f64(), std::thread::current().name().unwrap_or_default());
     }
 }
 
