@@ -38,7 +38,10 @@ pub enum AppError {
     #[error("{0}")]
     Source(#[from] SourceError),
     /// Storage.
-    #[error("storage.url = \"{url}\": {source}")]
+    #[error(
+        "storage.url = \"{url}\": {source}{}",
+        if source.fault() == Fault::Retry { ". Check that the URL is right and that a NameNode answers there" } else { "" }
+    )]
     Storage {
         /// The URL.
         url: String,
@@ -178,24 +181,37 @@ impl App {
         stop: watch::Receiver<bool>,
         status: watch::Sender<Status>,
     ) -> Result<(), AppError> {
-        let partitions = self.reach_kafka(mode).await?;
-        self.compare_with_metastore().await?;
         let incarnation = Uuid::new_v4();
-        let result = self.land(mode, incarnation, &partitions, stop, status).await;
-        // What this process staged and did not land is of no use to anybody; what stays is collected by a later start.
-        _ = self.storage.delete(&log_layout(&self.settings).incarnation(incarnation)).await;
+        let start = async {
+            let partitions = self.reach_kafka(mode).await?;
+            self.compare_with_metastore().await?;
+            self.open_log(incarnation, &partitions).await
+        };
+        // A start that waits for a service must hear a stop too; it may be cut off anywhere, as by a kill.
+        let mut stopped = stop.clone();
+        let started = tokio::select! {
+            started = start => Some(started),
+            _ = stopped.wait_for(|s| *s) => None,
+        };
+        let Some(committer) = started else { return Ok(()) };
+        let result = self.land(mode, committer?, stop, status).await;
+        self.clear_staging(incarnation).await;
         result
+    }
+
+    /// What this process staged and did not land is of no use to anybody; what stays is collected by a later start.
+    async fn clear_staging(&self, incarnation: Uuid) {
+        let own = log_layout(&self.settings).incarnation(incarnation);
+        _ = tokio::time::timeout(Duration::from_secs(5), self.storage.delete(&own)).await;
     }
 
     async fn land(
         &self,
         mode: Mode,
-        incarnation: Uuid,
-        partitions: &[TopicPartition],
+        committer: Committer,
         stop: watch::Receiver<bool>,
         status: watch::Sender<Status>,
     ) -> Result<(), AppError> {
-        let committer = self.open_log(incarnation, partitions).await?;
         let until = match mode {
             Mode::Daemon => None,
             Mode::AvailableNow => Some(self.ends().await?),
@@ -272,7 +288,11 @@ impl App {
         let job = Job { name: self.settings.job.clone(), topics, tables, now_ms: now_ms() };
         log.check(&job).await.map_err(|e| self.reached(e))?;
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
-        self_test(self.storage.as_ref(), &log_layout(&self.settings).incarnation(incarnation), &dirs).await?;
+        let own = log_layout(&self.settings).incarnation(incarnation);
+        if let Err(e) = self_test(self.storage.as_ref(), &own, &dirs).await {
+            self.clear_staging(incarnation).await;
+            return Err(e.into());
+        }
         let starts = match self.settings.kafka.starting_offsets {
             StartingOffsets::Latest if !log.exists().await? => {
                 let ends = self.ends().await?;

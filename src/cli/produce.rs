@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Failure, Format, start_logging};
+use tokio::sync::watch;
+
+use super::{Failure, Format, signals, start_logging};
 use crate::config;
 use crate::game::Load;
 use crate::source::{KafkaConfig, Producer, SourceError};
@@ -68,24 +70,34 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     };
     let servers = kafka.bootstrap_servers.clone();
     let begun = Instant::now();
-    let events = args.events;
-    let work = tokio::task::spawn_blocking(move || produce(&args, &kafka, &topic).map(|malformed| (topic, malformed)));
-    let (topic, malformed) = work.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+    let (_stop, stopped) = signals::stop_flag();
+    let work = tokio::task::spawn_blocking(move || produce(&args, &kafka, &topic, &stopped).map(|done| (topic, done)));
+    let (topic, (events, malformed)) = work.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("{events} messages to topic {topic} at {servers} in {seconds:.1} s, {malformed} of them malformed");
     Ok(())
 }
 
-fn produce(args: &Args, kafka: &KafkaConfig, topic: &str) -> Result<u64, SourceError> {
+/// How many messages were sent, and how many of them are malformed.
+fn produce(
+    args: &Args,
+    kafka: &KafkaConfig,
+    topic: &str,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(u64, u64), SourceError> {
     let producer = Producer::new(kafka, topic)?;
     let load = Load::new(args.seed).with_request_ids(args.request_ids).with_malformed(args.malformed);
     let begun = Instant::now();
-    let mut malformed = 0;
+    let (mut sent, mut malformed) = (0, 0);
     for (message, done) in load.take(usize::try_from(args.events).unwrap_or(usize::MAX)).zip(1..) {
+        if *stopped.borrow() {
+            break;
+        }
         producer.send(&message.value)?;
+        sent = done;
         malformed += u64::from(message.malformed);
         keep_rate(begun, done, args.rate);
     }
     producer.flush(Duration::from_secs(60))?;
-    Ok(malformed)
+    Ok((sent, malformed))
 }
