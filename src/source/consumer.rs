@@ -18,12 +18,12 @@ use super::client::{KafkaConfig, describe};
 use super::port::{Assignment, Event, SourceError, Start};
 use crate::model::{Chunk, Offset, Record, TopicPartition};
 
-/// A chunk is handed on when it has this many messages, or bytes, or is this old.
+/// A chunk is handed on when it has this many messages, or bytes, or when no more came after a nap.
 const CHUNK_MESSAGES: usize = 2000;
 const CHUNK_BYTES: usize = 1 << 20;
-const CHUNK_AGE: Duration = Duration::from_millis(20);
-/// Longest wait for a message: orders are taken between two polls.
-const POLL: Duration = Duration::from_millis(50);
+/// Slept when nothing is there; orders are taken after it. The client's own wait ends in a spin of a millisecond or
+/// two, at every poll, which alone would cost an idle daemon two percent of a core.
+const NAP: Duration = Duration::from_millis(20);
 /// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
 const PATIENCE: Duration = Duration::from_secs(2);
 const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
@@ -284,17 +284,17 @@ impl ConsumerThread {
 
     fn fill_chunk(&mut self) -> Option<KafkaError> {
         let mut chunk = Chunk::default();
-        let mut until = Instant::now() + POLL;
         let mut end = None;
         let mut fatal = None;
+        let mut rested = false;
         while chunk.len() < CHUNK_MESSAGES && chunk.byte_size() < CHUNK_BYTES {
-            let left = until.saturating_duration_since(Instant::now());
-            let first = chunk.is_empty();
-            match self.poll(left, &mut chunk) {
-                Polled::Nothing if left.is_zero() => break,
-                Polled::Nothing => {}
-                Polled::Message if first => until = Instant::now() + CHUNK_AGE,
+            match self.poll(&mut chunk) {
                 Polled::Message => {}
+                Polled::Nothing if rested => break,
+                Polled::Nothing => {
+                    std::thread::sleep(NAP);
+                    rested = true;
+                }
                 Polled::End(partition) => {
                     end = Some(partition);
                     break;
@@ -314,13 +314,13 @@ impl ConsumerThread {
         fatal
     }
 
-    fn poll(&mut self, limit: Duration, chunk: &mut Chunk) -> Polled {
-        let error = match self.consumer.poll(limit) {
+    fn poll(&mut self, chunk: &mut Chunk) -> Polled {
+        let error = match self.consumer.poll(Duration::ZERO) {
             None => return Polled::Nothing,
             Some(Ok(message)) => {
-                let taken = push(&mut self.positions, &mut self.last, chunk, &message);
+                push(&mut self.positions, &mut self.last, chunk, &message);
                 self.brokers_answer();
-                return if taken { Polled::Message } else { Polled::Nothing };
+                return Polled::Message;
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 self.brokers_answer();
@@ -371,17 +371,17 @@ impl ConsumerThread {
     }
 }
 
-/// Appends a message; `false` if its partition is not (no longer) ours, or it lies before our position.
-fn push(positions: &mut [Position], last: &mut usize, chunk: &mut Chunk, m: &BorrowedMessage<'_>) -> bool {
+/// Appends a message, unless its partition is not (no longer) ours, or it lies before our position.
+fn push(positions: &mut [Position], last: &mut usize, chunk: &mut Chunk, m: &BorrowedMessage<'_>) {
     let is = |p: &Position| p.partition.partition == m.partition() && &*p.partition.topic == m.topic();
     if !positions.get(*last).is_some_and(is) {
-        let Some(found) = positions.iter().position(is) else { return false };
+        let Some(found) = positions.iter().position(is) else { return };
         *last = found;
     }
     let position = &mut positions[*last];
     // After a re-assignment librdkafka may hand out what lies before the new start.
     if m.offset() < position.next.0 {
-        return false;
+        return;
     }
     chunk.push(Record {
         partition: &position.partition,
@@ -392,5 +392,4 @@ fn push(positions: &mut [Position], last: &mut usize, chunk: &mut Chunk, m: &Bor
     });
     position.next = Offset::after(m.offset());
     position.fresh = false;
-    true
 }
