@@ -165,13 +165,7 @@ impl App {
     }
 
     fn kafka(&self) -> KafkaConfig {
-        let k = &self.settings.kafka;
-        KafkaConfig {
-            bootstrap_servers: k.bootstrap_servers.clone(),
-            group_id: k.group_id.clone(),
-            properties: k.properties.clone(),
-            connect_timeout: k.connect_timeout,
-        }
+        KafkaConfig::from(&self.settings.kafka)
     }
 
     /// Runs the job. `stop` turning true lands what is buffered and ends it; `status` follows every batch.

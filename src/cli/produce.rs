@@ -62,12 +62,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     start_logging(args.log_format, "warn");
     let settings = config::load(&args.config, config::environment())?;
     let topic = args.topic.clone().unwrap_or_else(|| settings.kafka.topics[0].clone());
-    let kafka = KafkaConfig {
-        bootstrap_servers: settings.kafka.bootstrap_servers,
-        group_id: settings.kafka.group_id,
-        properties: settings.kafka.properties,
-        connect_timeout: settings.kafka.connect_timeout,
-    };
+    let kafka = KafkaConfig::from(&settings.kafka);
     let servers = kafka.bootstrap_servers.clone();
     let begun = Instant::now();
     let (_stop, stopped) = signals::stop_flag();

@@ -11,6 +11,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProd
 use rdkafka::{ClientConfig, ClientContext};
 
 use super::port::SourceError;
+use crate::config::settings;
 use crate::model::TopicPartition;
 
 /// How to reach Kafka.
@@ -24,6 +25,17 @@ pub struct KafkaConfig {
     pub properties: BTreeMap<String, String>,
     /// How long a start waits for the brokers.
     pub connect_timeout: Duration,
+}
+
+impl From<&settings::Kafka> for KafkaConfig {
+    fn from(kafka: &settings::Kafka) -> KafkaConfig {
+        KafkaConfig {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+            group_id: kafka.group_id.clone(),
+            properties: kafka.properties.clone(),
+            connect_timeout: kafka.connect_timeout,
+        }
+    }
 }
 
 impl KafkaConfig {

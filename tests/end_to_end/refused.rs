@@ -9,15 +9,17 @@ use crate::world::{World, world};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs the job with this configuration: it must end with this code and say all of this.
+/// Runs the job with this configuration: it must end with this code, and the last line of its log say all of this.
 fn assert_refused(job: &Job, config: &str, args: &[&str], code: i32, says: &[&str]) {
     job.write_config(config);
     let mut run = job.start(args);
     let status = run.wait(LIMIT);
-    let text = run.text();
-    assert_eq!(status.code(), Some(code), "{text}");
+    assert_eq!(status.code(), Some(code), "{}", run.text());
+    let last = run.lines().pop().expect("it says why it ends");
+    assert_eq!((&last["level"], &last["exit_code"]), (&"ERROR".into(), &code.into()), "{last}");
+    let message = last["message"].as_str().unwrap();
     for words in says {
-        assert!(text.contains(words), "`{words}` is not in:\n{text}");
+        assert!(message.contains(words), "`{words}` is not in:\n{message}");
     }
 }
 
