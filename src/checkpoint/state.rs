@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::formats::{FORMAT_VERSION, Snapshot, SnapshotEnd};
 use super::manifest::{Manifest, PartitionEntry};
 use crate::fault::Fault;
-use crate::model::{Accounting, BrokenChain, Offset, Slot, TopicPartition};
+use crate::model::{BrokenChain, Offset, Slot, TopicPartition};
 
 /// A slot does not continue the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +49,6 @@ pub struct LogState {
     dir: String,
     next: Slot,
     ends: BTreeMap<TopicPartition, SnapshotEnd>,
-    totals: Accounting,
-    rows: BTreeMap<String, u64>,
 }
 
 impl LogState {
@@ -65,8 +63,6 @@ impl LogState {
             dir: dir.to_owned(),
             next: snapshot.base_slot,
             ends: ends.collect(),
-            totals: Accounting::default(),
-            rows: BTreeMap::new(),
         }
     }
 
@@ -93,21 +89,6 @@ impl LogState {
     /// Where a partition stands; `None`: never read.
     pub fn end(&self, partition: &TopicPartition) -> Option<Offset> {
         self.ends.get(partition).map(|e| e.end)
-    }
-
-    /// Where all partitions stand.
-    pub fn ends(&self) -> impl Iterator<Item = (&TopicPartition, Offset)> {
-        self.ends.iter().map(|(tp, e)| (tp, e.end))
-    }
-
-    /// What became of all messages since the epoch began.
-    pub fn totals(&self) -> Accounting {
-        self.totals
-    }
-
-    /// Rows landed by table since the epoch began.
-    pub fn rows(&self) -> &BTreeMap<String, u64> {
-        &self.rows
     }
 
     /// Whether a batch over these partitions still starts where the log ends.
@@ -137,10 +118,6 @@ impl LogState {
         for p in &m.partitions {
             self.ends.insert(p.partition(), SnapshotEnd { end: p.end, tail: p.tail.clone() });
         }
-        for f in &m.files {
-            *self.rows.entry(f.table.clone()).or_default() += f.rows;
-        }
-        self.totals.add(&m.counts);
         self.next = self.next.next();
         Ok(())
     }

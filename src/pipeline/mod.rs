@@ -180,7 +180,7 @@ impl Pipeline {
         };
         let all_read = self.positions.all_read(Instant::now());
         let flush = (self.stopping || all_read) && !self.buffer.is_empty();
-        if self.positions.wanted().is_some() && !self.stopping {
+        if self.positions.moving() && !self.stopping {
             let Some(mut committer) = self.committer.take() else { return Ok(()) };
             self.task = Some(tokio::spawn(async move {
                 let result = committer.catch_up().await;

@@ -17,8 +17,6 @@ pub(super) struct Positions {
     owned: Vec<TopicPartition>,
     /// A new assignment waits for positions from the log.
     wanted: bool,
-    /// Positions were ordered, and the source has not confirmed them yet.
-    ordered: bool,
     /// Where a bounded run ends, and what of it is not read yet.
     until: Option<BTreeMap<TopicPartition, i64>>,
     left: BTreeSet<TopicPartition>,
@@ -34,7 +32,6 @@ impl Positions {
             session: 0,
             owned: Vec::new(),
             wanted: false,
-            ordered: false,
             until,
             left: BTreeSet::new(),
             ends: BTreeMap::new(),
@@ -59,17 +56,12 @@ impl Positions {
     pub(super) fn reposition(&mut self) {
         self.session += 1;
         self.wanted = true;
-        self.ordered = false;
         self.begun = false;
     }
 
-    pub(super) fn wanted(&self) -> Option<&[TopicPartition]> {
-        self.wanted.then_some(&self.owned)
-    }
-
-    /// Whether messages that come now would be of no use.
+    /// Whether new positions are to be taken from the log, so that messages that come now would be of no use.
     pub(super) fn moving(&self) -> bool {
-        self.wanted && !self.ordered
+        self.wanted
     }
 
     pub(super) fn is_current(&self, session: u64) -> bool {
@@ -81,7 +73,6 @@ impl Positions {
         if !std::mem::take(&mut self.wanted) {
             return None;
         }
-        self.ordered = true;
         let start = |tp: &TopicPartition| end(tp).map_or(Start::Oldest, Start::At);
         let starts = self.owned.iter().map(|tp| (tp.clone(), start(tp))).collect();
         Some(Assignment { generation: self.generation, session: self.session, starts })
@@ -200,7 +191,7 @@ mod tests {
         let before = p.session;
         p.reposition();
         assert!(p.is_current(before + 1) && !p.is_current(before));
-        assert!(p.moving() && p.wanted().is_some());
+        assert!(p.moving());
         p.revoked();
         assert!(p.assignment(|_| None).is_none(), "what was taken away is not ordered");
     }
