@@ -12,21 +12,18 @@ use uuid::Uuid;
 use crate::batch::{Plan, Trigger};
 use crate::catalog::{self, COMPARE_EVERY, Catalog, CatalogTable, HiveCatalog, Registrar, RegistrarStatus};
 use crate::checkpoint::Layout;
-use crate::commit::{Committer, Job, Log, LogError};
+use crate::commit::{Committer, Job, Log, LogError, RealHost};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::fault::Fault;
 use crate::model::{Offset, TopicPartition};
 use crate::observe::Status;
-use crate::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter};
+use crate::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
 use crate::storage::{
     HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location, self_test,
 };
-
-/// Staging directories of dead processes are deleted when this old.
-const STAGING_AGE_MS: i64 = 24 * 3600 * 1000;
 
 /// Why a job did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -230,6 +227,8 @@ impl App {
             encode: Arc::new(encode),
             committer,
             reporter: Reporter::new(&self.settings.job, &sink, status),
+            upkeep: Upkeep::new(self.settings.log.staging_retention, self.settings.log.retention),
+            record_gaps: self.settings.kafka.record_gaps,
             until,
         });
         let result = pipeline.run(stop).await;
@@ -275,11 +274,11 @@ impl App {
     }
 
     async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<Committer, AppError> {
-        let log = Log::new(self.storage.clone(), log_layout(&self.settings));
+        let log = Log::new(self.storage.clone(), log_layout(&self.settings), Arc::new(RealHost));
         let tables: Vec<_> = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
         let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
         let topics = self.settings.kafka.topics.clone();
-        let job = Job { name: self.settings.job.clone(), topics, tables, now_ms: now_ms() };
+        let job = Job { name: self.settings.job.clone(), topics, tables };
         log.check(&job).await.map_err(|e| self.reached(e))?;
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         let own = log_layout(&self.settings).incarnation(incarnation);
@@ -294,20 +293,23 @@ impl App {
             }
             _ => Vec::new(),
         };
-        let opened = log.open(incarnation, &job, &starts).await?;
-        let deleted = log.collect_staging(incarnation, now_ms(), STAGING_AGE_MS).await?;
+        let opened = log.open(&job, &starts).await?;
+        let age_ms = self.settings.log.staging_retention.as_millis() as i64;
+        let deleted = log.collect_staging(incarnation, age_ms).await?;
         let checkpoint = self.storage.uri(&self.settings.storage.checkpoint);
         info!(
             checkpoint,
             job = opened.job.job,
             next_batch = opened.state.next().0,
+            epoch = opened.state.epoch(),
             first_start = opened.first_start,
             kafka_partitions = partitions.len(),
             old_staging_deleted = deleted,
             "the log is open"
         );
         let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
-        Ok(Committer::new(log, opened.job, opened.state, incarnation, instance, now_ms))
+        let slots_per_epoch = self.settings.log.slots_per_epoch.get();
+        Ok(Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch))
     }
 
     fn reached(&self, e: LogError) -> AppError {

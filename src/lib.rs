@@ -13,6 +13,7 @@ pub mod commit;
 pub mod config;
 pub mod decode;
 pub mod encode;
+pub mod failpoint;
 pub mod fault;
 pub mod game;
 pub mod model;

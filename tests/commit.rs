@@ -6,8 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::faulty::{Fault, FaultyStorage};
-use common::toy::{batch, complete, open, partition, visible};
-use landfall::commit::{Committed, Committer};
+use common::toy::{batch, complete, job, open, partition, visible};
+use landfall::checkpoint::Layout;
+use landfall::commit::{Committed, Committer, Log, RealHost};
 use landfall::model::Offset;
 use landfall::storage::{LocalStorage, MemoryStorage, Storage};
 
@@ -136,12 +137,9 @@ async fn a_second_job_is_kept_out_of_a_table() {
     drop(open(storage.clone()).await);
     // The checkpoint is lost: a new job must not land everything again into the same tables.
     assert!(storage.delete("/checkpoint").await.unwrap());
-    let log = landfall::commit::Log::new(storage, landfall::checkpoint::Layout::new("/checkpoint"));
-    let tables = vec![("a".to_owned(), "/tables/a".to_owned())];
-    let job = landfall::commit::Job { name: "toy".to_owned(), topics: vec![], tables, now_ms: 0 };
-    let incarnation = uuid::Uuid::new_v4();
-    log.make_directories(incarnation, &job).await.unwrap();
-    let e = log.open(incarnation, &job, &[]).await.unwrap_err();
+    let log = Log::new(storage, Layout::new("/checkpoint"), Arc::new(RealHost));
+    log.make_directories(uuid::Uuid::new_v4(), &job()).await.unwrap();
+    let e = log.open(&job(), &[]).await.unwrap_err();
     assert!(e.to_string().contains("Two jobs must not feed one table"), "{e}");
     assert_eq!(e.fault(), landfall::fault::Fault::Config);
 }
@@ -153,7 +151,7 @@ async fn a_manifest_of_a_later_version_stops_the_daemon() {
     let slot = format!("/checkpoint/log/{}/000000000000", a.state().dir());
     storage.mkdir(&slot, landfall::storage::Parents::Require).await.unwrap();
     let name = format!("{slot}/m.{}.json", uuid::Uuid::new_v4());
-    storage.create(&name, bytes::Bytes::from_static(br#"{"v":1,"kind":"seal","next":"x"}"#)).await.unwrap();
+    storage.create(&name, bytes::Bytes::from_static(br#"{"v":1,"kind":"swap","next":"x"}"#)).await.unwrap();
     let e = a.catch_up().await.unwrap_err();
-    assert!(e.to_string().contains("of kind `seal` is not known to this landfall"), "{e}");
+    assert!(e.to_string().contains("of kind `swap` is not known to this landfall"), "{e}");
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use landfall::checkpoint::{EpochFile, FormatError, JobFile, Manifest, OwnerFile, Snapshot};
+use landfall::checkpoint::{Entry, EpochFile, FormatError, JobFile, OwnerFile, Snapshot};
 use landfall::model::{Accounting, Offset, Slot};
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ fn the_owner_file_is_read_and_kept() {
 
 #[test]
 fn the_manifest_is_read_and_kept_with_fields_of_a_later_minor_version() {
-    let m = kept("manifest.json", Manifest::parse, Manifest::to_bytes);
+    let Entry::Batch(m) = kept("manifest.json", Entry::parse, Entry::to_bytes) else { panic!("not a batch") };
     let p = &m.partitions[0];
     assert_eq!((p.topic.as_str(), p.p, p.start, p.end, p.records), ("events", 3, Offset(1200), Offset(1450), 250));
     let counts = Accounting { read: 250, events: 240, dead_letters: 2, dropped: 0, unrouted: 7, tombstones: 1 };
@@ -57,13 +57,25 @@ fn the_manifest_is_read_and_kept_with_fields_of_a_later_minor_version() {
 }
 
 #[test]
+fn seals_gaps_and_new_topics_are_read_and_kept() {
+    let Entry::Seal(seal) = kept("seal.json", Entry::parse, Entry::to_bytes) else { panic!("not a seal") };
+    assert_eq!((seal.epoch, seal.base_slot), (2, Slot(41000)));
+    let Entry::Gap(gap) = kept("gap.json", Entry::parse, Entry::to_bytes) else { panic!("not a gap") };
+    assert_eq!((gap.topic.as_str(), gap.p, gap.from, gap.to), ("events", 3, Offset(1450), Offset(1700)));
+    let Entry::Topic(topic) = kept("topic.json", Entry::parse, Entry::to_bytes) else { panic!("not a topic") };
+    assert_eq!((topic.incarnation, topic.starts[&0]), (1, Offset(0)));
+    let snapshot = kept("snapshot2.json", Snapshot::parse, Snapshot::to_bytes);
+    assert_eq!((snapshot.incarnations["events"], snapshot.tables["guilds"].rows), (1, 7));
+}
+
+#[test]
 fn an_unknown_version_or_kind_is_not_guessed_at() {
     for text in [r#"{"v":2,"kind":"batch"}"#, r#"{"v":1,"kind":"swap","table":"a"}"#] {
-        let e = Manifest::parse("log/x/m.json", text.as_bytes()).unwrap_err();
+        let e = Entry::parse("log/x/m.json", text.as_bytes()).unwrap_err();
         assert!(matches!(e, FormatError::Version { .. }) && e.to_string().contains("log/x/m.json"), "{e}");
     }
     for text in ["", "{", "[]", r#"{"v":1,"kind":"batch"}"#] {
-        assert!(matches!(Manifest::parse("m", text.as_bytes()), Err(FormatError::Unreadable { .. })), "{text}");
+        assert!(matches!(Entry::parse("m", text.as_bytes()), Err(FormatError::Unreadable { .. })), "{text}");
     }
     assert!(matches!(JobFile::parse("job.json", br#"{"v":9}"#), Err(FormatError::Version { .. })));
 }

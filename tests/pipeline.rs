@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use landfall::batch::{Plan, Trigger};
 use landfall::checkpoint::Layout;
-use landfall::commit::{Committer, Job, Log};
+use landfall::commit::{Committer, Job, Log, RealHost};
 use landfall::config::{Settings, load_embedded};
 use landfall::encode::read_back;
 use landfall::model::TopicPartition;
 use landfall::observe::Status;
-use landfall::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter};
+use landfall::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
 use landfall::schema::migrations;
 use landfall::source::{MemorySource, MemoryTopic};
 use landfall::storage::{MemoryStorage, Storage};
@@ -63,14 +63,14 @@ async fn start(
 ) -> Running {
     let tables = migrations::load(&MIGRATIONS.map(|(n, t)| (n.to_owned(), t.to_owned()))).unwrap();
     let plan = Arc::new(Plan::new(&tables, settings).unwrap());
-    let log = Log::new(storage.clone(), Layout::new("/checkpoint"));
+    let log = Log::new(storage.clone(), Layout::new("/checkpoint"), Arc::new(RealHost));
     let incarnation = Uuid::new_v4();
     let dirs: Vec<_> = tables.iter().map(|t| (t.name.clone(), t.location.clone())).collect();
     let locations = dirs.iter().map(|(_, dir)| dir.clone()).collect();
-    let job = Job { name: "test".to_owned(), topics: vec!["events".to_owned()], tables: dirs, now_ms: 0 };
+    let job = Job { name: "test".to_owned(), topics: vec!["events".to_owned()], tables: dirs };
     log.make_directories(incarnation, &job).await.unwrap();
-    let opened = log.open(incarnation, &job, &[]).await.unwrap();
-    let committer = Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), || 0);
+    let opened = log.open(&job, &[]).await.unwrap();
+    let committer = Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), 5);
     let (stop, stopped) = watch::channel(false);
     let (sender, status) = watch::channel(Status::default());
     let pipeline = Pipeline::new(Parts {
@@ -80,6 +80,8 @@ async fn start(
         encode: Arc::new(EncodeContext { job: "test".to_owned(), plan, locations }),
         committer,
         reporter: Reporter::new("test", "memory:///", sender),
+        upkeep: Upkeep::new(Duration::from_secs(3600), Duration::from_secs(3600)),
+        record_gaps: settings.kafka.record_gaps,
         until,
     });
     Running { stop, status, task: tokio::spawn(pipeline.run(stopped)) }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use landfall::model::{Offset, TopicPartition};
+use landfall::model::{Offset, Tail, TopicPartition};
 use landfall::source::{
     Assignment, EmbeddedKafka, Event, KafkaConfig, KafkaSource, MemorySource, MemoryTopic, Producer, Source,
     SourceError, Start, end_offsets, partitions_of,
@@ -31,6 +31,7 @@ async fn assigned(source: &mut dyn Source) -> (u64, Vec<TopicPartition>) {
 #[derive(Default)]
 struct Heard {
     positions: BTreeMap<TopicPartition, Offset>,
+    tails: BTreeMap<(TopicPartition, i64), Tail>,
     messages: BTreeMap<TopicPartition, Vec<(i64, String)>>,
     ended: BTreeSet<i32>,
     errors: Vec<SourceError>,
@@ -45,6 +46,7 @@ async fn hear(source: &mut dyn Source, session: u64, enough: impl Fn(&Heard) -> 
             Event::Messages { session: s, chunk } if s == session => {
                 for r in chunk.records() {
                     let value = String::from_utf8(r.value.unwrap().to_vec()).unwrap();
+                    heard.tails.insert((r.partition.clone(), r.offset), Tail::of(&r));
                     heard.messages.entry(r.partition.clone()).or_default().push((r.offset, value));
                     heard.ended.remove(&r.partition.partition);
                 }
@@ -75,13 +77,13 @@ async fn keeps_the_contract(mut open: impl FnMut() -> Box<dyn Source>) {
     let first = hear(&mut *source, 1, both_ended).await;
     assert!(first.errors.is_empty(), "{:?}", first.errors);
     assert!(first.positions.values().all(|o| *o == Offset(0)), "{:?}", first.positions);
-    let all = first.messages;
+    let (all, tails) = (first.messages, first.tails);
     for messages in all.values() {
         assert!(messages.iter().zip(0..).all(|((offset, _), i)| *offset == i), "offsets come in order, from 0");
     }
 
     // From given positions: exactly what lies behind them, in a session of its own.
-    let starts = partitions.iter().map(|p| (p.clone(), Start::At(Offset(7)))).collect();
+    let starts = partitions.iter().map(|p| (p.clone(), Start::At { offset: Offset(7), tail: None })).collect();
     source.assign(Assignment { generation, session: 2, starts });
     let rest = hear(&mut *source, 2, |h| count(h) == MESSAGES - 7 * PARTITIONS as usize).await;
     assert!(rest.positions.values().all(|o| *o == Offset(7)));
@@ -89,12 +91,24 @@ async fn keeps_the_contract(mut open: impl FnMut() -> Box<dyn Source>) {
         assert_eq!(messages[..], all[p][7..]);
     }
 
+    // The last message before the position is the one that was landed, or its partition is stopped.
+    let tail = |p: &TopicPartition, offset| tails[&(p.clone(), offset)];
+    let (known, strange) = (&partitions[0], &partitions[1]);
+    let other = Tail { offset: 6, ..tail(strange, 5) };
+    let start = |p: &TopicPartition, tail| (p.clone(), Start::At { offset: Offset(7), tail: Some(tail) });
+    let starts = vec![start(known, tail(known, 6)), start(strange, other)];
+    source.assign(Assignment { generation, session: 7, starts });
+    let heard = hear(&mut *source, 7, |h| count(h) == all[known].len() - 7 && !h.errors.is_empty()).await;
+    assert_eq!(heard.messages.keys().collect::<Vec<_>>(), [known], "nothing of the strange one");
+    assert_eq!(heard.messages[known][..], all[known][7..], "the message that was compared does not come again");
+    assert!(matches!(&heard.errors[..], [SourceError::Replaced { partition, offset: 6 }] if partition == strange));
+
     // A position behind the newest message stops that partition and no other.
     let (bad, good) = (partitions[0].clone(), partitions[1].clone());
     let beyond = Offset(all[&bad].len() as i64 + 10);
-    let starts = vec![(bad.clone(), Start::At(beyond)), (good.clone(), Start::Oldest)];
-    source.assign(Assignment { generation, session: 3, starts });
-    let others = hear(&mut *source, 3, |h| count(h) == all[&good].len() && !h.errors.is_empty()).await;
+    let starts = vec![(bad.clone(), Start::At { offset: beyond, tail: None }), (good.clone(), Start::Oldest)];
+    source.assign(Assignment { generation, session: 8, starts });
+    let others = hear(&mut *source, 8, |h| count(h) == all[&good].len() && !h.errors.is_empty()).await;
     assert_eq!(others.messages.keys().collect::<Vec<_>>(), [&good]);
     let [SourceError::Truncated { partition, .. }] = &others.errors[..] else { panic!("{:?}", others.errors) };
     assert_eq!(*partition, bad);
@@ -124,7 +138,11 @@ async fn memory_keeps_the_contract_of_a_source() {
     topic.expire(&gone, 20);
     let mut source = MemorySource::subscribe(&topic, 64);
     let (generation, _) = assigned(&mut source).await;
-    source.assign(Assignment { generation, session: 1, starts: vec![(gone, Start::At(Offset(5)))] });
+    source.assign(Assignment {
+        generation,
+        session: 1,
+        starts: vec![(gone, Start::At { offset: Offset(5), tail: None })],
+    });
     let Event::Stopped { error } = next(&mut source).await else { panic!("retention goes unnoticed") };
     assert!(error.to_string().contains("15 offsets are gone by retention"), "{error}");
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::columns::{Input, TableBuffer};
 use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
-use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, Tail};
+use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
 use crate::config::settings::{OnMalformed, Unrouted};
 use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
 use crate::fault::Fault;
-use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, TopicPartition};
+use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, Tail, TopicPartition};
 use crate::route::Router;
 
 /// A message that the batch does not take; the batch is as before.
@@ -63,6 +63,9 @@ impl PushError {
 #[derive(Debug)]
 struct Partition {
     name: TopicPartition,
+    /// How often its topic was declared new before, and the topic as rows name it.
+    incarnation: u32,
+    topic: Arc<str>,
     range: OffsetRange,
     records: u64,
     tail: Option<Tail>,
@@ -100,9 +103,9 @@ impl BatchBuffer {
         }
     }
 
-    /// Sets where the range of a partition begins. A partition of which something was read already can only go on
-    /// where it is.
-    pub fn start(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), BrokenChain> {
+    /// Sets where the range of a partition begins, in the `incarnation` of its topic. A partition of which something was
+    /// read already can only go on where it is.
+    pub fn start(&mut self, partition: TopicPartition, offset: Offset, incarnation: u32) -> Result<(), BrokenChain> {
         match self.by_name.get(&partition) {
             Some(&at) => {
                 let range = &mut self.partitions[at].range;
@@ -115,8 +118,12 @@ impl BatchBuffer {
             }
             None => {
                 self.by_name.insert(partition.clone(), self.partitions.len());
+                let topic = match incarnation {
+                    0 => partition.topic.clone(),
+                    n => format!("{}#{n}", partition.topic).into(),
+                };
                 let range = OffsetRange::at(offset);
-                self.partitions.push(Partition { name: partition, range, records: 0, tail: None });
+                self.partitions.push(Partition { name: partition, incarnation, topic, range, records: 0, tail: None });
             }
         }
         Ok(())
@@ -150,8 +157,7 @@ impl BatchBuffer {
         let p = &mut self.partitions[at];
         p.range.extend_over(&p.name, record.offset)?;
         p.records += 1;
-        let crc32c = crc32c::crc32c(record.value.unwrap_or_default());
-        p.tail = Some(Tail { offset: record.offset, ts_ms: record.timestamp_ms, crc32c });
+        p.tail = Some(Tail::of(record));
         self.accounting.read += 1;
         self.bytes += bytes;
         Ok(())
@@ -184,7 +190,8 @@ impl BatchBuffer {
         }
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let text = Some(message);
-        let input = Input { record, row, text, bytes: message.as_bytes(), timestamp, reject: None };
+        let topic = &*self.partitions[self.latest].topic;
+        let input = Input { record, topic, row, text, bytes: message.as_bytes(), timestamp, reject: None };
         for &table in mask.tables() {
             self.tables[table].append(&input);
         }
@@ -212,7 +219,8 @@ impl BatchBuffer {
         let table = self.plan.dead_letters.expect("the plan has a dead-letter table wherever a setting needs one");
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let row = &UnionRow::default();
-        self.tables[table].append(&Input { record, row, text, bytes, timestamp, reject: Some(reject) });
+        let topic = &*self.partitions[self.latest].topic;
+        self.tables[table].append(&Input { record, topic, row, text, bytes, timestamp, reject: Some(reject) });
         self.accounting.dead_letters += 1;
     }
 
@@ -245,7 +253,8 @@ impl BatchBuffer {
             let next = OffsetRange::at(p.range.end);
             let range = std::mem::replace(&mut p.range, next);
             let records = std::mem::take(&mut p.records);
-            partitions.push(SealedPartition { partition: p.name.clone(), range, records, tail: p.tail.take() });
+            let (partition, incarnation) = (p.name.clone(), p.incarnation);
+            partitions.push(SealedPartition { partition, incarnation, range, records, tail: p.tail.take() });
         }
         partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
         let (mut tables, mut field_errors) = (Vec::new(), Vec::new());

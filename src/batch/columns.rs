@@ -18,6 +18,8 @@ use crate::schema::arrow::data_type;
 /// All that a row can be made of.
 pub(super) struct Input<'r> {
     pub record: &'r Record<'r>,
+    /// Its topic, with the incarnation if it was declared new: `events#1`.
+    pub topic: &'r str,
     /// Its fields; nothing for a dead letter.
     pub row: &'r UnionRow<'r>,
     /// The whole message as text; `None` where it is no UTF-8 or too large.
@@ -98,7 +100,7 @@ impl ColumnBuffer {
                 Builder::Micros(b) => b.append_option(record.timestamp_ms.and_then(|ms| ms.checked_mul(1000))),
                 other => other.append_null(),
             },
-            Source::Topic => builder.append_text(Some(&record.partition.topic)),
+            Source::Topic => builder.append_text(Some(input.topic)),
             Source::Partition => match builder {
                 Builder::Int32(b) => b.append_value(record.partition.partition),
                 other => other.append_i64(i64::from(record.partition.partition)),

@@ -12,6 +12,6 @@ pub mod trigger;
 
 pub use buffer::{BatchBuffer, PushError};
 pub use plan::{Plan, PlannedTable};
-pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, Tail};
+pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
 pub use source::Source;
 pub use trigger::{SealReason, Trigger};

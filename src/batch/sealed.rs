@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::columns::batch_ids;
-use crate::model::{Accounting, OffsetRange, TopicPartition};
+use crate::model::{Accounting, OffsetRange, Tail, TopicPartition};
 
 /// What was read and what became of it; the ranges ride with the rows.
 #[derive(Debug, Clone)]
@@ -26,23 +26,14 @@ pub struct SealedBatch {
 pub struct SealedPartition {
     /// Which.
     pub partition: TopicPartition,
+    /// How often its topic was declared new before.
+    pub incarnation: u32,
     /// From where to where.
     pub range: OffsetRange,
     /// Messages in it.
     pub records: u64,
     /// The last of them, to know the partition again by.
     pub tail: Option<Tail>,
-}
-
-/// Fingerprint of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tail {
-    /// Its offset.
-    pub offset: i64,
-    /// Its Kafka timestamp in milliseconds, if it has one.
-    pub ts_ms: Option<i64>,
-    /// CRC-32C of its value; 0 for a tombstone.
-    pub crc32c: u32,
 }
 
 /// Values of another type than their column.

@@ -8,9 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::manifest::Tail;
 use crate::fault::Fault;
-use crate::model::{Offset, Slot};
+use crate::model::{Offset, Slot, Tail};
 
 /// The version that this landfall writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -123,8 +122,17 @@ pub struct Snapshot {
     pub epoch: u64,
     /// First slot of the epoch.
     pub base_slot: Slot,
+    /// Directory name of the epoch before; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev: Option<String>,
     /// Committed ends, by topic and partition.
     pub offsets: BTreeMap<String, BTreeMap<i32, SnapshotEnd>>,
+    /// How often each topic was declared new; those that never were are absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub incarnations: BTreeMap<String, u32>,
+    /// What each table got in all epochs before.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, TableTotal>,
 }
 json_file!(Snapshot);
 
@@ -136,6 +144,17 @@ pub struct SnapshotEnd {
     /// Fingerprint of the last message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
+}
+
+/// What a table got.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableTotal {
+    /// Data files.
+    pub files: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
 }
 
 /// `_owner.json` in a table's directory: which job feeds it.

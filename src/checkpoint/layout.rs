@@ -9,6 +9,7 @@ use crate::model::{BatchId, Slot};
 /// ```text
 /// job.json                                    who the job is; written once
 /// staging/<incarnation>/<batch>/              private: data files, and the manifest m.<batch>.json
+/// staging/put-<uuid>                          private: a file that is about to be put in its place
 /// log/epochs/000001                           names the epoch's directory; never deleted
 /// log/e000001-<uuid>/snapshot.json            the state at the epoch's first slot
 /// log/e000001-<uuid>/000000000042/            a slot: a batch directory after its commit rename
@@ -49,6 +50,11 @@ impl Layout {
         format!("{}/staging/{incarnation}/{batch}", self.root)
     }
 
+    /// Parent of all epochs and their register.
+    pub fn log(&self) -> String {
+        format!("{}/log", self.root)
+    }
+
     /// The register of epochs.
     pub fn epochs(&self) -> String {
         format!("{}/log/epochs", self.root)
@@ -62,6 +68,13 @@ impl Layout {
     /// The name of a new epoch directory. The uuid keeps a late writer of a deleted epoch out for ever.
     pub fn new_epoch_dir(epoch: u64, id: Uuid) -> String {
         format!("e{epoch:06}-{id}")
+    }
+
+    /// The number in the name of an epoch's directory.
+    pub fn parse_epoch_dir(name: &str) -> Option<u64> {
+        let (number, id) = name.strip_prefix('e')?.split_once('-')?;
+        Uuid::try_parse(id).ok()?;
+        number.parse().ok()
     }
 
     /// An epoch's directory by its registered name.
@@ -126,6 +139,7 @@ mod tests {
             "/jobs/events/log/e000001-1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed/000000041003"
         );
         assert_eq!(Layout::table_file_name(Slot(41003), 0, BatchId(id)), "000000041003-0-1b9d6bcd.snappy.parquet");
+        assert_eq!((Layout::parse_epoch_dir(&dir), Layout::parse_epoch_dir("epochs")), (Some(1), None));
         assert_eq!(Layout::parse_slot("000000041003"), Some(Slot(41003)));
         assert_eq!(Layout::parse_slot("snapshot.json"), None);
         assert_eq!(Layout::parse_manifest_name(&Layout::manifest_name(BatchId(id))), Some(BatchId(id)));

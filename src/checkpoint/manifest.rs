@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::formats::{FormatError, parse, to_bytes};
-use crate::model::{Accounting, BatchId, Offset, OffsetRange, TopicPartition};
+use crate::model::{Accounting, BatchId, Offset, OffsetRange, Tail, TopicPartition};
 
 /// A batch's manifest, `m.<batch>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Format version.
     pub v: u32,
-    /// What the slot does: `batch`. Later versions know more; an unknown one stops the daemon.
+    /// What the slot does: `batch`.
     pub kind: String,
     /// The configuration's `job`.
     pub job: String,
@@ -50,6 +48,9 @@ pub struct PartitionEntry {
     pub topic: String,
     /// Partition.
     pub p: i32,
+    /// How often the topic was declared new before; see [`super::TopicEntry`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub incarnation: u32,
     /// First position.
     pub start: Offset,
     /// Position after the last message.
@@ -73,17 +74,6 @@ impl PartitionEntry {
     }
 }
 
-/// Fingerprint of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tail {
-    /// Its offset.
-    pub offset: i64,
-    /// Its timestamp, milliseconds since 1970 UTC.
-    pub ts_ms: Option<i64>,
-    /// CRC-32C of its value, in hex.
-    pub crc32c: String,
-}
-
 /// One data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
@@ -99,28 +89,12 @@ pub struct FileEntry {
     pub crc32c: String,
 }
 
-#[derive(Deserialize)]
-struct Head {
-    v: u32,
-    kind: String,
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+pub(super) fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 impl Manifest {
     /// The kind of slot that lands rows.
-    pub const BATCH: &'static str = "batch";
-
-    /// Parses a manifest; `path` is for the error.
-    pub fn parse(path: &str, bytes: &[u8]) -> Result<Manifest, FormatError> {
-        let head: Head = parse(path, bytes)?;
-        if head.kind != Manifest::BATCH {
-            let found = format!("{} of kind `{}`", head.v, head.kind);
-            return Err(FormatError::Version { path: path.to_owned(), found });
-        }
-        parse(path, bytes)
-    }
-
-    /// The file's bytes.
-    pub fn to_bytes(&self) -> Bytes {
-        to_bytes(self)
-    }
+    pub const KIND: &'static str = "batch";
 }

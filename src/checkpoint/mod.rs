@@ -1,11 +1,13 @@
 //! What stands on the storage: paths, formats, and the state that the log adds up to. No I/O here.
 
+mod entry;
 mod formats;
 mod layout;
 mod manifest;
 mod state;
 
-pub use formats::{EpochFile, FORMAT_VERSION, FormatError, JobFile, OwnerFile, Snapshot, SnapshotEnd};
+pub use entry::{Entry, GapEntry, Header, SealEntry, TopicEntry};
+pub use formats::{EpochFile, FORMAT_VERSION, FormatError, JobFile, OwnerFile, Snapshot, SnapshotEnd, TableTotal};
 pub use layout::Layout;
-pub use manifest::{FileEntry, Manifest, PartitionEntry, Tail};
-pub use state::{ChainError, LogState};
+pub use manifest::{FileEntry, Manifest, PartitionEntry};
+pub use state::{ChainError, LogState, Outdated};

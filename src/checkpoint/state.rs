@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::formats::{FORMAT_VERSION, Snapshot, SnapshotEnd};
+use super::entry::{Entry, SealEntry};
+use super::formats::{FORMAT_VERSION, Snapshot, SnapshotEnd, TableTotal};
 use super::manifest::{Manifest, PartitionEntry};
 use crate::fault::Fault;
-use crate::model::{BrokenChain, Offset, Slot, TopicPartition};
+use crate::model::{BrokenChain, Offset, Slot, Tail, TopicPartition};
 
 /// A slot does not continue the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// Its offsets do not start where the last ones ended.
+    /// It was made on top of another state than that of the slots before it.
     #[error(
         "slot {slot} of the log does not continue it: {source}. The checkpoint is damaged; stop and keep it as it is"
     )]
-    Offsets {
+    Broken {
         /// The slot.
         slot: Slot,
-        /// Which partition, and how.
-        source: BrokenChain,
+        /// What does not fit.
+        source: Outdated,
     },
     /// It is of another job.
     #[error("slot {slot} of the log belongs to job id {found}, this is job id {expected}")]
@@ -41,14 +42,51 @@ impl ChainError {
     }
 }
 
+/// An entry does not go on top of a state: the log has moved on since it was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Outdated {
+    /// Its offsets do not start where the last ones ended.
+    #[error("{0}")]
+    Offsets(BrokenChain),
+    /// It is of a topic before, or after, that was declared new.
+    #[error("topic {topic}: the entry is of incarnation {found}, the log is at {expected}")]
+    Incarnation {
+        /// Topic.
+        topic: String,
+        /// Of the entry.
+        found: u32,
+        /// Of the log.
+        expected: u32,
+    },
+    /// It closes another epoch.
+    #[error(
+        "the seal names epoch {found} from slot {found_slot} on, expected epoch {expected} from {expected_slot} on"
+    )]
+    Epoch {
+        /// Of the seal.
+        found: u64,
+        /// Of the seal.
+        found_slot: Slot,
+        /// The next one.
+        expected: u64,
+        /// The slot after the seal.
+        expected_slot: Slot,
+    },
+}
+
 /// The fold of all slots before `next`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogState {
     job: Uuid,
     epoch: u64,
     dir: String,
+    base: Slot,
     next: Slot,
     ends: BTreeMap<TopicPartition, SnapshotEnd>,
+    incarnations: BTreeMap<String, u32>,
+    totals: BTreeMap<String, TableTotal>,
+    #[cfg(feature = "failpoints")]
+    lenient: bool,
 }
 
 impl LogState {
@@ -61,8 +99,13 @@ impl LogState {
             job: snapshot.job,
             epoch: snapshot.epoch,
             dir: dir.to_owned(),
+            base: snapshot.base_slot,
             next: snapshot.base_slot,
             ends: ends.collect(),
+            incarnations: snapshot.incarnations.clone(),
+            totals: snapshot.tables.clone(),
+            #[cfg(feature = "failpoints")]
+            lenient: false,
         }
     }
 
@@ -73,12 +116,46 @@ impl LogState {
             let of_topic = offsets.entry(tp.topic.to_string()).or_default();
             of_topic.insert(tp.partition, SnapshotEnd { end: *end, tail: None });
         }
-        Snapshot { v: FORMAT_VERSION, job, epoch: 1, base_slot: Slot(0), offsets }
+        let (incarnations, tables) = (BTreeMap::new(), BTreeMap::new());
+        Snapshot { v: FORMAT_VERSION, job, epoch: 1, base_slot: Slot(0), prev: None, offsets, incarnations, tables }
+    }
+
+    /// The snapshot of the epoch that begins after a seal in slot `next`.
+    pub fn next_snapshot(&self) -> Snapshot {
+        let mut offsets: BTreeMap<String, BTreeMap<i32, SnapshotEnd>> = BTreeMap::new();
+        for (tp, end) in &self.ends {
+            offsets.entry(tp.topic.to_string()).or_default().insert(tp.partition, end.clone());
+        }
+        Snapshot {
+            v: FORMAT_VERSION,
+            job: self.job,
+            epoch: self.epoch + 1,
+            base_slot: self.next.next(),
+            prev: Some(self.dir.clone()),
+            offsets,
+            incarnations: self.incarnations.clone(),
+            tables: self.totals.clone(),
+        }
+    }
+
+    /// Job id.
+    pub fn job(&self) -> Uuid {
+        self.job
+    }
+
+    /// Number of the current epoch.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Directory name of the current epoch.
     pub fn dir(&self) -> &str {
         &self.dir
+    }
+
+    /// First slot of the current epoch.
+    pub fn base(&self) -> Slot {
+        self.base
     }
 
     /// The slot that the next batch goes for.
@@ -91,17 +168,75 @@ impl LogState {
         self.ends.get(partition).map(|e| e.end)
     }
 
-    /// Whether a batch over these partitions still starts where the log ends.
-    pub fn continues(&self, partitions: &[PartitionEntry]) -> Result<(), BrokenChain> {
-        for p in partitions {
-            let partition = p.partition();
-            if let Some(expected) = self.end(&partition)
-                && expected != p.start
-            {
-                return Err(BrokenChain { partition, expected, found: p.start });
-            }
+    /// Fingerprint of the last message read of a partition.
+    pub fn tail(&self, partition: &TopicPartition) -> Option<&Tail> {
+        self.ends.get(partition)?.tail.as_ref()
+    }
+
+    /// Every partition that was read, and its end.
+    pub fn ends(&self) -> impl Iterator<Item = (&TopicPartition, Offset)> {
+        self.ends.iter().map(|(tp, e)| (tp, e.end))
+    }
+
+    /// How often a topic was declared new.
+    pub fn incarnation(&self, topic: &str) -> u32 {
+        self.incarnations.get(topic).copied().unwrap_or(0)
+    }
+
+    /// What each table got since the job began.
+    pub fn totals(&self) -> &BTreeMap<String, TableTotal> {
+        &self.totals
+    }
+
+    /// Whether an entry that was made earlier, or elsewhere, goes on top of this state, at whichever slot.
+    pub fn accepts(&self, entry: &Entry) -> Result<(), Outdated> {
+        #[cfg(feature = "failpoints")]
+        if self.lenient {
+            return Ok(());
         }
-        Ok(())
+        match entry {
+            Entry::Batch(m) => m.partitions.iter().try_for_each(|p| self.continues(p)),
+            Entry::Gap(g) => self.starts_at(&TopicPartition::new(g.topic.as_str(), g.p), g.from),
+            Entry::Topic(t) => self.same_incarnation(&t.topic, t.incarnation.wrapping_sub(1)),
+            Entry::Seal(s) if s.epoch == self.epoch + 1 => Ok(()),
+            Entry::Seal(s) => Err(self.other_epoch(s)),
+        }
+    }
+
+    fn continues(&self, p: &PartitionEntry) -> Result<(), Outdated> {
+        self.same_incarnation(&p.topic, p.incarnation)?;
+        self.starts_at(&p.partition(), p.start)
+    }
+
+    fn same_incarnation(&self, topic: &str, found: u32) -> Result<(), Outdated> {
+        let expected = self.incarnation(topic);
+        if found == expected { Ok(()) } else { Err(Outdated::Incarnation { topic: topic.to_owned(), found, expected }) }
+    }
+
+    fn starts_at(&self, partition: &TopicPartition, found: Offset) -> Result<(), Outdated> {
+        match self.end(partition) {
+            Some(expected) if expected != found => {
+                Err(Outdated::Offsets(BrokenChain { partition: partition.clone(), expected, found }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn other_epoch(&self, s: &SealEntry) -> Outdated {
+        let (found, found_slot) = (s.epoch, s.base_slot);
+        Outdated::Epoch { found, found_slot, expected: self.epoch + 1, expected_slot: self.next.next() }
+    }
+
+    /// This state without the check of offsets, of `Defect::NoFence`.
+    #[cfg(feature = "failpoints")]
+    pub fn lenient(self) -> LogState {
+        LogState { lenient: true, ..self }
+    }
+
+    /// Believes another position, as one that came from Kafka's group offsets.
+    #[cfg(feature = "failpoints")]
+    pub fn override_end(&mut self, partition: TopicPartition, end: Offset) {
+        self.ends.insert(partition, SnapshotEnd { end, tail: None });
     }
 
     /// Adds a void slot: a directory without a manifest is a no-op for everybody, for ever.
@@ -109,16 +244,44 @@ impl LogState {
         self.next = self.next.next();
     }
 
-    /// Adds the batch in slot `next`.
-    pub fn fold(&mut self, m: &Manifest) -> Result<(), ChainError> {
-        if m.job_id != self.job {
-            return Err(ChainError::OtherJob { slot: self.next, found: m.job_id, expected: self.job });
+    /// Adds the entry in slot `next`. After a seal the state is that at the start of the next epoch.
+    pub fn fold(&mut self, entry: &Entry) -> Result<(), ChainError> {
+        let slot = self.next;
+        if entry.job_id() != self.job {
+            return Err(ChainError::OtherJob { slot, found: entry.job_id(), expected: self.job });
         }
-        self.continues(&m.partitions).map_err(|source| ChainError::Offsets { slot: self.next, source })?;
+        self.accepts(entry).map_err(|source| ChainError::Broken { slot, source })?;
+        match entry {
+            Entry::Batch(m) => self.add_batch(m),
+            Entry::Gap(g) => {
+                self.ends.insert(TopicPartition::new(g.topic.as_str(), g.p), SnapshotEnd { end: g.to, tail: None });
+            }
+            Entry::Topic(t) => {
+                self.ends.retain(|tp, _| *tp.topic != *t.topic);
+                let starts = t.starts.iter().map(|(p, end)| (TopicPartition::new(t.topic.as_str(), *p), *end));
+                self.ends.extend(starts.map(|(tp, end)| (tp, SnapshotEnd { end, tail: None })));
+                self.incarnations.insert(t.topic.clone(), t.incarnation);
+            }
+            Entry::Seal(s) => {
+                if s.base_slot != slot.next() {
+                    return Err(ChainError::Broken { slot, source: self.other_epoch(s) });
+                }
+                (self.epoch, self.dir, self.base) = (s.epoch, s.next.clone(), s.base_slot);
+            }
+        }
+        self.next = slot.next();
+        Ok(())
+    }
+
+    fn add_batch(&mut self, m: &Manifest) {
         for p in &m.partitions {
             self.ends.insert(p.partition(), SnapshotEnd { end: p.end, tail: p.tail.clone() });
         }
-        self.next = self.next.next();
-        Ok(())
+        for file in &m.files {
+            let total = self.totals.entry(file.table.clone()).or_default();
+            total.files += 1;
+            total.rows += file.rows;
+            total.bytes += file.bytes;
+        }
     }
 }

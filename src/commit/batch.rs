@@ -1,11 +1,35 @@
 //! What is committed.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::checkpoint::PartitionEntry;
-use crate::model::{Accounting, BatchId, Slot};
+use crate::checkpoint::{Entry, PartitionEntry};
+use crate::model::{Accounting, Offset, Slot, TopicPartition};
+
+/// What goes for a slot.
+#[derive(Debug, Clone)]
+pub(super) enum Proposal {
+    /// Rows.
+    Batch(Arc<Batch>),
+    /// The end of the epoch.
+    Seal,
+    /// Skip what is gone from Kafka.
+    Gap { partition: TopicPartition, to: Offset, why: Decision },
+    /// Begin a topic anew.
+    Topic { topic: String, starts: BTreeMap<i32, Offset>, why: Decision },
+}
+
+/// Who decided something about the log, and why: it stays in the log.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// In words.
+    pub reason: String,
+    /// A person, or `kafka.on_gap`.
+    pub operator: String,
+}
 
 /// A sealed micro-batch, as the commit sees it.
 #[derive(Debug)]
@@ -29,7 +53,7 @@ pub trait Content: Send + Sync + fmt::Debug {
 }
 
 /// Rows that cannot be encoded: a bug of landfall.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the rows of table {table} cannot be encoded: {reason}")]
 pub struct ContentError {
     /// Table.
@@ -58,10 +82,8 @@ pub struct DataFile {
 /// A staged attempt that goes for a slot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// Its name.
-    pub batch: BatchId,
-    /// What it read.
-    pub partitions: Vec<PartitionEntry>,
-    /// The slot whose number its rows carry, if any do.
-    pub stamped_for: Option<Slot>,
+    /// What stands in its manifest.
+    pub entry: Entry,
+    /// The only slot that it fits: rows may carry its number, and a seal names the slot after it.
+    pub only_for: Option<Slot>,
 }

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use super::batch::{Batch, Claim, DataFile};
+use super::batch::{Batch, Decision, Proposal};
+use super::epochs::Tidied;
 use super::log::{Log, LogError};
-use super::machine::{Action, Input, Machine, Outcome};
+use super::machine::{Action, Input, Machine, Outcome, SlotView};
 use super::retry::Retry;
-use crate::checkpoint::{FORMAT_VERSION, FileEntry, JobFile, Layout, LogState, Manifest};
-use crate::model::{BatchId, Offset, Slot, TopicPartition};
-use crate::storage::{Parents, StorageError};
+use crate::checkpoint::{Entry, JobFile, LogState, Manifest};
+use crate::failpoint;
+use crate::model::{Offset, Slot, Tail, TopicPartition};
+use crate::storage::{StorageError, failing};
 
 /// How long the phases of a commit took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,31 +51,34 @@ pub enum Committed {
 /// Lands batches, one after the other.
 #[derive(Debug)]
 pub struct Committer {
-    log: Log,
-    job: JobFile,
-    incarnation: Uuid,
-    instance: String,
-    now_ms: fn() -> i64,
+    pub(super) log: Log,
+    pub(super) job: JobFile,
+    pub(super) incarnation: Uuid,
+    pub(super) instance: String,
     state: LogState,
+    slots_per_epoch: u64,
 }
 
-struct Attempt {
-    dir: String,
-    durations: Durations,
-    renames: Retry,
+/// One way to a slot: what is staged, and what it has cost.
+pub(super) struct Attempt<'h> {
+    pub(super) dir: String,
+    pub(super) durations: Durations,
+    renames: Retry<'h>,
+    /// Whether the last rename said that it had worked, for `Defect::TrustReply`.
+    said_ok: bool,
 }
 
 impl Committer {
-    /// On top of an opened log. `instance` names this process in manifests; `now_ms` tells the time.
+    /// On top of an opened log. `instance` names this process in manifests; an epoch is closed after `slots_per_epoch`.
     pub fn new(
         log: Log,
         job: JobFile,
         state: LogState,
         incarnation: Uuid,
         instance: String,
-        now_ms: fn() -> i64,
+        slots_per_epoch: u64,
     ) -> Committer {
-        Committer { log, job, incarnation, instance, now_ms, state }
+        Committer { log, job, incarnation, instance, state, slots_per_epoch }
     }
 
     /// Where a partition stands in the log; `None`: never read.
@@ -82,14 +86,25 @@ impl Committer {
         self.state.end(partition)
     }
 
+    /// Fingerprint of the last message read of a partition.
+    pub fn tail(&self, partition: &TopicPartition) -> Option<Tail> {
+        self.state.tail(partition).copied()
+    }
+
     /// The log's state.
     pub fn state(&self) -> &LogState {
         &self.state
     }
 
+    /// The log's state, for tests that spoil it.
+    #[cfg(feature = "failpoints")]
+    pub fn state_mut(&mut self) -> &mut LogState {
+        &mut self.state
+    }
+
     /// Reads what other daemons have committed meanwhile.
     pub async fn catch_up(&mut self) -> Result<(), LogError> {
-        let mut retry = Retry::new("read the log");
+        let mut retry = self.log.retry("read the log");
         loop {
             match self.log.catch_up(&mut self.state).await {
                 Ok(_) => return Ok(()),
@@ -101,125 +116,138 @@ impl Committer {
 
     /// Lands a batch, however long the storage is away.
     pub async fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed, LogError> {
+        if self.state.next().0 - self.state.base().0 >= self.slots_per_epoch {
+            self.seal().await?;
+        }
+        let proposal = Proposal::Batch(batch.clone());
+        let (outcome, durations) = self.propose(&proposal).await?;
+        Ok(match outcome {
+            Some((slot, Entry::Batch(manifest), lost_slots)) => {
+                Committed::Landed { slot, manifest, durations, lost_slots }
+            }
+            _ => Committed::Superseded,
+        })
+    }
+
+    /// Closes the epoch, unless another daemon is quicker.
+    pub async fn seal(&mut self) -> Result<(), LogError> {
+        let (outcome, _) = self.propose(&Proposal::Seal).await?;
+        let sealed_here = outcome.is_some();
+        info!(
+            epoch = self.state.epoch(),
+            base_slot = self.state.base().0,
+            sealed_here,
+            "the log goes on in a new epoch"
+        );
+        Ok(())
+    }
+
+    /// Skips what is gone from Kafka: reading of the partition goes on at `to`. `None`: the log has moved on.
+    pub async fn accept_gap(
+        &mut self,
+        partition: TopicPartition,
+        to: Offset,
+        why: Decision,
+    ) -> Result<Option<Slot>, LogError> {
+        let (outcome, _) = self.propose(&Proposal::Gap { partition, to, why }).await?;
+        Ok(outcome.map(|(slot, ..)| slot))
+    }
+
+    /// Begins a topic anew, each partition at its start. `None`: the log has moved on.
+    pub async fn accept_topic(
+        &mut self,
+        topic: String,
+        starts: BTreeMap<i32, Offset>,
+        why: Decision,
+    ) -> Result<Option<Slot>, LogError> {
+        let (outcome, _) = self.propose(&Proposal::Topic { topic, starts, why }).await?;
+        Ok(outcome.map(|(slot, ..)| slot))
+    }
+
+    /// Deletes what nobody needs any more: staging of dead processes, epochs closed long ago.
+    pub async fn tidy(&self, staging_age: Duration, epoch_age: Duration) -> Result<Tidied, LogError> {
+        let staging = self.log.collect_staging(self.incarnation, staging_age.as_millis() as i64).await?;
+        let epochs = self.log.drop_epochs(epoch_age.as_millis() as i64).await?;
+        Ok(Tidied { staging, epochs })
+    }
+
+    async fn propose(&mut self, proposal: &Proposal) -> Result<(Option<(Slot, Entry, u64)>, Durations), LogError> {
+        // Of its own, so that the retries' waits do not borrow the committer.
+        let log = self.log.clone();
         let mut machine = Machine::new(self.state.clone());
-        let renames = Retry::new("commit a batch");
-        let mut attempt = Attempt { dir: String::new(), durations: Durations::default(), renames };
+        let mut attempt = Attempt {
+            dir: String::new(),
+            durations: Durations::default(),
+            renames: log.retry("commit a batch"),
+            said_ok: false,
+        };
         let mut action = machine.on(Input::Start);
         let finished = loop {
             let input = match action {
-                Action::Stage { slot } => Input::Staged(self.stage(batch, slot, &mut attempt).await?),
+                Action::Stage { slot } => {
+                    Input::Staged(self.stage(proposal, machine.state(), slot, &mut attempt).await?)
+                }
                 Action::Rename { slot } => self.rename(machine.state(), slot, &mut attempt).await,
                 Action::ReadSlot { slot } => self.read_slot(machine.state(), slot, &mut attempt).await?,
-                Action::LookForStaging => self.look_for_staging(&mut attempt).await,
+                Action::LookAround => self.look_around(machine.state(), &attempt).await,
                 Action::Publish { slot, manifest } => {
                     let begun = Instant::now();
-                    self.log.publish(machine.state().dir(), slot, &manifest).await?;
+                    self.log.help(machine.state().dir(), slot, &manifest).await?;
                     attempt.durations.publish += begun.elapsed();
                     Input::Published
+                }
+                Action::Register { seal } => {
+                    self.until_done("register an epoch", || self.log.register(&seal)).await?;
+                    Input::Registered
+                }
+                Action::Reopen => {
+                    let job = machine.state().job();
+                    let state = self.until_done("read the log", || self.log.reopen(job)).await?;
+                    Input::Reopened(Box::new(state))
                 }
                 Action::Finish(outcome) => break outcome,
             };
             action = machine.on(input);
         };
         self.state = machine.into_state();
+        failpoint::reached("advance");
         match finished {
-            Outcome::Committed { slot, manifest, lost_slots } => {
-                Ok(Committed::Landed { slot, manifest, durations: attempt.durations, lost_slots })
-            }
+            Outcome::Committed { slot, entry, lost_slots } => Ok((Some((slot, entry, lost_slots)), attempt.durations)),
             Outcome::Superseded => {
                 self.discard(&attempt.dir).await;
-                Ok(Committed::Superseded)
+                Ok((None, attempt.durations))
             }
             Outcome::Broken(e) => Err(e.into()),
         }
     }
 
-    /// Writes the batch into a new staging directory until that worked; each try has a name of its own.
-    async fn stage(&mut self, batch: &Arc<Batch>, slot: Slot, attempt: &mut Attempt) -> Result<Claim, LogError> {
-        let mut begun = Instant::now();
-        let content = batch.clone();
-        let files = tokio::task::spawn_blocking(move || content.content.files(slot)).await;
-        // The task cannot be cancelled; a panic in it is a bug that must not be swallowed.
-        let files = files.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
-        attempt.durations.encode += begun.elapsed();
-        begun = Instant::now();
-        let mut retry = Retry::new("stage a batch");
+    /// Repeats a call until the storage answers.
+    async fn until_done<T, F: Future<Output = Result<T, LogError>>>(
+        &self,
+        what: &'static str,
+        call: impl Fn() -> F,
+    ) -> Result<T, LogError> {
+        let mut retry = self.log.retry(what);
         loop {
-            self.discard(&attempt.dir).await;
-            let id = BatchId(Uuid::new_v4());
-            attempt.dir = self.log.layout.attempt(self.incarnation, id);
-            let manifest = self.manifest(batch, &files, id);
-            match self.stage_once(&attempt.dir, &manifest, &files).await {
-                Ok(()) => {
+            match call().await {
+                Ok(answer) => {
                     retry.worked();
-                    attempt.durations.stage += begun.elapsed();
-                    let stamped_for = batch.content.names_slot().then_some(slot);
-                    return Ok(Claim { batch: id, partitions: batch.partitions.clone(), stamped_for });
+                    return Ok(answer);
                 }
-                Err(StorageError::NotFound { .. }) => {
-                    // Our incarnation's directory was collected: take a new one.
-                    self.incarnation = Uuid::new_v4();
-                    let dir = self.log.layout.incarnation(self.incarnation);
-                    if let Err(e) = self.log.storage.mkdir(&dir, Parents::Require).await {
-                        retry.failed(&e).await;
-                    }
-                }
-                Err(e) => retry.failed(&e).await,
+                Err(LogError::Storage(e)) => retry.failed(&e).await,
+                Err(e) => return Err(e),
             }
         }
     }
 
-    async fn stage_once(&self, dir: &str, manifest: &Manifest, files: &[DataFile]) -> Result<(), StorageError> {
-        let storage = &self.log.storage;
-        storage.mkdir(dir, Parents::Require).await?;
-        // All at once: closing one file on HDFS can take half a second.
-        let name = Layout::manifest_name(manifest.batch);
-        let mut expected: BTreeMap<String, u64> = BTreeMap::new();
-        let mut writes = Vec::with_capacity(files.len() + 1);
-        let entries = manifest.files.iter().map(|f| f.name.clone()).zip(files.iter().map(|f| f.bytes.clone()));
-        for (name, bytes) in entries.chain([(name, manifest.to_bytes())]) {
-            expected.insert(name.clone(), bytes.len() as u64);
-            writes.push(async move { storage.create(&format!("{dir}/{name}"), bytes).await });
-        }
-        try_join_all(writes).await?;
-        let found: BTreeMap<String, u64> = storage.list(dir).await?.into_iter().map(|e| (e.name, e.len)).collect();
-        if found == expected {
-            return Ok(());
-        }
-        let reason = format!("the staged files are {found:?}, written were {expected:?}");
-        Err(StorageError::Unavailable { op: "list", path: dir.to_owned(), reason })
-    }
-
-    fn manifest(&self, batch: &Batch, files: &[DataFile], id: BatchId) -> Manifest {
-        let entries = files.iter().enumerate().map(|(k, f)| FileEntry {
-            name: Layout::staged_name(&f.table, k),
-            table: f.table.clone(),
-            rows: f.rows,
-            bytes: f.bytes.len() as u64,
-            crc32c: format!("{:08x}", f.crc32c),
-        });
-        Manifest {
-            v: FORMAT_VERSION,
-            kind: Manifest::BATCH.to_owned(),
-            job: self.job.job.clone(),
-            job_id: self.job.id,
-            batch: id,
-            instance: self.instance.clone(),
-            created_ms: (self.now_ms)(),
-            partitions: batch.partitions.clone(),
-            counts: batch.counts,
-            files: entries.collect(),
-            publish_order: files.iter().map(|f| f.table.clone()).collect(),
-            locations: files.iter().map(|f| (f.table.clone(), f.location.clone())).collect(),
-            schema: files.iter().map(|f| (f.table.clone(), f.schema.clone())).collect(),
-            more: serde_json::Map::new(),
-        }
-    }
-
-    async fn rename(&self, state: &LogState, slot: Slot, attempt: &mut Attempt) -> Input {
+    async fn rename(&self, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Input {
         let begun = Instant::now();
         let to = self.log.layout.slot(state.dir(), slot);
-        match self.log.storage.rename(&attempt.dir, &to).await {
+        failpoint::reached("commit.before");
+        let renamed = failing::at("commit.rpc", &to, self.log.storage.rename(&attempt.dir, &to)).await;
+        failpoint::reached("commit.after");
+        attempt.said_ok = renamed.is_ok();
+        match renamed {
             Ok(()) => attempt.renames.worked(),
             Err(e) => {
                 debug!(error = %e, slot = slot.0, "the commit rename gave an error; the slot tells what happened");
@@ -232,32 +260,39 @@ impl Committer {
         Input::Renamed
     }
 
-    async fn read_slot(&self, state: &LogState, slot: Slot, attempt: &mut Attempt) -> Result<Input, LogError> {
+    async fn read_slot(&self, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Result<Input, LogError> {
         let begun = Instant::now();
-        let mut retry = Retry::new("read the log");
-        let view = loop {
-            match self.log.read_slot(state.dir(), slot).await {
-                Ok(view) => break view,
-                Err(LogError::Storage(e)) => retry.failed(&e).await,
-                Err(e) => return Err(e),
-            }
+        let read = || async {
+            failing::at("commit.readback", state.dir(), async { Ok(()) }).await?;
+            self.log.read_slot(state.dir(), slot).await
         };
-        retry.worked();
+        let view = self.until_done("read the log", read).await?;
+        if !matches!(view, SlotView::Absent) {
+            failpoint::reached("rebase.before");
+        }
         attempt.durations.commit += begun.elapsed();
         Ok(Input::Slot(view))
     }
 
-    async fn look_for_staging(&self, attempt: &mut Attempt) -> Input {
-        let mut retry = Retry::new("look for a staged batch");
+    async fn look_around(&self, state: &LogState, attempt: &Attempt<'_>) -> Input {
+        let mut retry = self.log.retry("look for a staged batch");
         loop {
-            match self.log.storage.list(&attempt.dir).await {
-                Ok(_) => {
+            let seen = async {
+                let newer_epoch = self.log.newest_epoch().await? > state.epoch();
+                let staging = match self.log.storage.list(&attempt.dir).await {
+                    Ok(_) => true,
+                    Err(StorageError::NotFound { .. }) => false,
+                    Err(e) => return Err(e),
+                };
+                Ok((staging, newer_epoch))
+            };
+            match seen.await {
+                Ok((staging, newer_epoch)) => {
                     retry.worked();
-                    return Input::Staging(true);
-                }
-                Err(StorageError::NotFound { .. }) => {
-                    warn!(staging = attempt.dir, "a staged batch is gone without having been committed");
-                    return Input::Staging(false);
+                    if !staging {
+                        warn!(staging = attempt.dir, "a staged batch is gone without having been committed");
+                    }
+                    return Input::Around { staging, newer_epoch };
                 }
                 Err(e) => retry.failed(&e).await,
             }
@@ -265,7 +300,7 @@ impl Committer {
     }
 
     /// Deletes an attempt that cannot commit any more. Best effort: what stays is collected later.
-    async fn discard(&self, dir: &str) {
+    pub(super) async fn discard(&self, dir: &str) {
         if dir.is_empty() {
             return;
         }

@@ -1,16 +1,20 @@
-//! The log on the storage: reading slots, publishing them, starting a job.
+//! The log on the storage: reading slots, publishing them, following epochs.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use tracing::warn;
+use uuid::Uuid;
 
+use super::host::Host;
 use super::machine::SlotView;
 use super::retry::Retry;
-use crate::checkpoint::{ChainError, FormatError, Layout, LogState, Manifest};
+use crate::checkpoint::{ChainError, Entry, EpochFile, FORMAT_VERSION, FormatError, Layout, LogState, Manifest};
+use crate::checkpoint::{SealEntry, Snapshot};
 use crate::fault::Fault;
 use crate::model::Slot;
-use crate::storage::{Parents, Storage, StorageError};
+use crate::storage::{Parents, Storage, StorageError, failing};
 
 /// Slots read at once while the log is read at start-up.
 const READ_AHEAD: usize = 32;
@@ -53,12 +57,27 @@ impl LogError {
 pub struct Log {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) layout: Layout,
+    pub(super) host: Arc<dyn Host>,
 }
 
 impl Log {
     /// The log below `layout`.
-    pub fn new(storage: Arc<dyn Storage>, layout: Layout) -> Log {
-        Log { storage, layout }
+    pub fn new(storage: Arc<dyn Storage>, layout: Layout, host: Arc<dyn Host>) -> Log {
+        Log { storage, layout, host }
+    }
+
+    /// Where its parts lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    #[cfg(feature = "failpoints")]
+    pub(super) fn has(&self, defect: super::defect::Defect) -> bool {
+        self.host.has(defect)
+    }
+
+    pub(super) fn retry(&self, what: &'static str) -> Retry<'_> {
+        Retry::new(&*self.host, what)
     }
 
     /// What stands in a slot of the epoch directory `dir`. The listing settles whose slot it is; the manifest follows.
@@ -73,15 +92,14 @@ impl Log {
             return Ok(SlotView::Void);
         };
         let path = format!("{path}/{name}");
-        let manifest = Manifest::parse(&path, &self.storage.read(&path).await?)?;
-        Ok(SlotView::Entry(Box::new(manifest)))
+        Ok(SlotView::Entry(Entry::parse(&path, &self.storage.read(&path).await?)?))
     }
 
     /// Moves the data files of a slot into their tables, in publish order, and returns when none is left in the slot.
     /// Anybody may do it, any number of times: a file that has left is simply not found.
     pub async fn publish(&self, dir: &str, slot: Slot, manifest: &Manifest) -> Result<(), LogError> {
         let slot_dir = self.layout.slot(dir, slot);
-        let mut retry = Retry::new("publish a batch");
+        let mut retry = self.retry("publish a batch");
         loop {
             match self.publish_once(&slot_dir, slot, manifest).await {
                 Ok(true) => {
@@ -97,22 +115,40 @@ impl Log {
     async fn publish_once(&self, slot_dir: &str, slot: Slot, m: &Manifest) -> Result<bool, StorageError> {
         for (k, file) in m.files.iter().enumerate() {
             let location = m.locations.get(&file.table).map_or("", String::as_str);
-            let from = format!("{slot_dir}/{}", file.name);
+            let from = self.published_from(slot_dir, &file.name);
             let to = format!("{location}/{}", Layout::table_file_name(slot, k, m.batch));
-            match self.storage.rename(&from, &to).await {
+            failing::at("publish.rename.before", &from, async { Ok(()) }).await?;
+            match failing::at("publish.rename.rpc", &from, self.storage.rename(&from, &to)).await {
                 Ok(()) => {}
                 // Either somebody moved it already, or the table's directory is missing: the listing below tells.
                 Err(StorageError::NotFound { .. }) => {}
                 Err(e) => return Err(e),
             }
+            failing::at("publish.rename.after", &from, async { Ok(()) }).await?;
         }
-        let left = self.storage.list(slot_dir).await?;
+        let left = match self.storage.list(slot_dir).await {
+            Ok(left) => left,
+            // The whole epoch was deleted, long after: it was closed, and so all of it was published.
+            Err(StorageError::NotFound { .. }) => return Ok(true),
+            Err(e) => return Err(e),
+        };
         let left: Vec<_> = left.iter().filter(|e| Layout::parse_manifest_name(&e.name).is_none()).collect();
         for location in m.locations.values().filter(|_| !left.is_empty()) {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
-            self.storage.mkdir(location, Parents::Create).await?;
+            failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
         }
         Ok(left.is_empty())
+    }
+
+    #[cfg(not(feature = "failpoints"))]
+    fn published_from(&self, slot_dir: &str, name: &str) -> String {
+        format!("{slot_dir}/{name}")
+    }
+
+    #[cfg(feature = "failpoints")]
+    fn published_from(&self, slot_dir: &str, name: &str) -> String {
+        // Of `Defect::SplitCommit`: the file is still in staging.
+        if name.starts_with('/') { name.to_owned() } else { format!("{slot_dir}/{name}") }
     }
 
     /// Folds all slots from `state.next()` on into `state` and publishes the last of them: nobody goes for a slot
@@ -121,31 +157,143 @@ impl Log {
     pub async fn catch_up(&self, known: &mut LogState) -> Result<u64, LogError> {
         let mut state = known.clone();
         let mut read = 0;
-        let mut last: Option<(Slot, Box<Manifest>)> = None;
-        'log: loop {
-            let dir = state.dir().to_owned();
-            let mut slots = vec![state.next()];
-            // One probe while nothing is there; in bulk once something is.
-            while read > 0 && slots.len() < READ_AHEAD {
-                slots.push(slots[slots.len() - 1].next());
+        let mut last: Option<(String, Slot, Box<Manifest>)> = None;
+        loop {
+            let more = self.read_on(&mut state, read > 0, &mut last).await?;
+            read += more;
+            if more > 0 {
+                continue;
             }
-            for view in try_join_all(slots.iter().map(|&s| self.read_slot(&dir, s))).await? {
-                match view {
-                    SlotView::Absent => break 'log,
-                    SlotView::Void => state.skip_void(),
-                    SlotView::Entry(m) => {
-                        let slot = state.next();
-                        state.fold(&m)?;
-                        last = Some((slot, m));
-                    }
-                }
-                read += 1;
+            // A free slot: the end of the log, unless its epoch was closed and deleted since.
+            if self.newest_epoch().await? <= state.epoch() {
+                break;
             }
+            state = self.last_snapshot(state.job()).await?;
+            last = None;
+            read += 1;
         }
-        if let Some((slot, manifest)) = last {
-            self.publish(state.dir(), slot, &manifest).await?;
+        if let Some((dir, slot, manifest)) = last {
+            self.help(&dir, slot, &manifest).await?;
         }
         *known = state;
         Ok(read)
+    }
+
+    /// Reads one slot, or many at once if `in_bulk`, until one is free or closes the epoch. How many there were.
+    async fn read_on(
+        &self,
+        state: &mut LogState,
+        in_bulk: bool,
+        last: &mut Option<(String, Slot, Box<Manifest>)>,
+    ) -> Result<u64, LogError> {
+        let dir = state.dir().to_owned();
+        let mut slots = vec![state.next()];
+        while in_bulk && slots.len() < READ_AHEAD {
+            slots.push(slots[slots.len() - 1].next());
+        }
+        failing::at("sync.slot", &dir, async { Ok(()) }).await?;
+        let mut read = 0;
+        for view in try_join_all(slots.iter().map(|&s| self.read_slot(&dir, s))).await? {
+            match view {
+                SlotView::Absent => break,
+                SlotView::Void => state.skip_void(),
+                SlotView::Entry(entry) => {
+                    let slot = state.next();
+                    if let Entry::Seal(seal) = &entry {
+                        self.register(seal).await?;
+                    }
+                    state.fold(&entry)?;
+                    match entry {
+                        Entry::Batch(m) => *last = Some((dir.clone(), slot, m)),
+                        // What follows in this directory does not belong to the log.
+                        Entry::Seal(_) => return Ok(read + 1),
+                        Entry::Gap(_) | Entry::Topic(_) => {}
+                    }
+                }
+            }
+            read += 1;
+        }
+        Ok(read)
+    }
+
+    pub(super) async fn help(&self, dir: &str, slot: Slot, manifest: &Manifest) -> Result<(), LogError> {
+        #[cfg(feature = "failpoints")]
+        if self.has(super::defect::Defect::NoHelp) {
+            return Ok(());
+        }
+        self.publish(dir, slot, manifest).await
+    }
+
+    /// Number of the newest epoch in the register; 0 if there is none.
+    pub(super) async fn newest_epoch(&self) -> Result<u64, StorageError> {
+        let entries = failing::at("sync.register", "epochs", self.storage.list(&self.layout.epochs())).await?;
+        Ok(entries.iter().filter_map(|e| e.name.parse().ok()).max().unwrap_or(0))
+    }
+
+    /// The state at the start of the newest epoch.
+    pub(super) async fn last_snapshot(&self, job: Uuid) -> Result<LogState, LogError> {
+        loop {
+            let epoch = self.newest_epoch().await?;
+            if epoch == 0 {
+                let uri = self.storage.uri(&self.layout.epochs());
+                return Err(LogError::Config(format!("{uri} holds no epoch: the checkpoint is damaged; restore it")));
+            }
+            let path = self.layout.epoch_file(epoch);
+            let dir = EpochFile::parse(&path, &self.storage.read(&path).await?)?.dir;
+            let path = self.layout.snapshot(&dir);
+            let bytes = match self.storage.read(&path).await {
+                Ok(bytes) => bytes,
+                // Closed and deleted since the listing: look again.
+                Err(StorageError::NotFound { .. }) if self.newest_epoch().await? > epoch => continue,
+                Err(e) => return Err(e.into()),
+            };
+            let snapshot = Snapshot::parse(&path, &bytes)?;
+            if snapshot.job != job || snapshot.epoch != epoch {
+                return Err(LogError::Config(format!(
+                    "{path} is of job id {} and epoch {}, expected {job} and {epoch}: files of two checkpoints are mixed",
+                    snapshot.job, snapshot.epoch
+                )));
+            }
+            return Ok(self.prepared(LogState::from_snapshot(&snapshot, &dir)));
+        }
+    }
+
+    #[cfg(not(feature = "failpoints"))]
+    fn prepared(&self, state: LogState) -> LogState {
+        state
+    }
+
+    #[cfg(feature = "failpoints")]
+    fn prepared(&self, state: LogState) -> LogState {
+        if self.has(super::defect::Defect::NoFence) { state.lenient() } else { state }
+    }
+
+    /// Enters the epoch that a seal names into the register. Whoever sees the seal may do it: all write the same.
+    pub(super) async fn register(&self, seal: &SealEntry) -> Result<(), LogError> {
+        let path = self.layout.epoch_file(seal.epoch);
+        if self.read_if_there(&path).await?.is_none() {
+            let entry = EpochFile { v: FORMAT_VERSION, dir: seal.next.clone(), base_slot: seal.base_slot };
+            failing::at("seal.register", &path, self.put_once(&path, entry.to_bytes())).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file that must appear whole and only once: privately first, then renamed into place.
+    pub(super) async fn put_once(&self, path: &str, data: Bytes) -> Result<(), StorageError> {
+        let private = format!("{}/put-{}", self.layout.staging(), self.host.new_id());
+        self.storage.create(&private, data).await?;
+        match self.storage.rename(&private, path).await {
+            Ok(()) => Ok(()),
+            Err(StorageError::AlreadyExists { .. }) => self.storage.delete(&private).await.map(|_| ()),
+            Err(e) => Err(e),
+        }
+    }
+
+    pub(super) async fn read_if_there(&self, path: &str) -> Result<Option<Bytes>, StorageError> {
+        match self.storage.read(path).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 }

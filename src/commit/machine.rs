@@ -2,18 +2,18 @@
 //!
 //! One rename of a whole staging directory into the next slot of the log is the commit; everything else is private
 //! before it and can be done by anybody after it. The machine never believes the reply of that rename: it reads the
-//! slot and compares the batch id.
+//! slot and compares the id. A batch, a seal, a gap and a topic's new beginning all go this way.
 
 use super::batch::Claim;
-use crate::checkpoint::{ChainError, LogState, Manifest};
+use crate::checkpoint::{ChainError, Entry, LogState, Manifest, SealEntry};
 use crate::model::Slot;
 
 /// What to do next. The driver does it until it has an answer, however long that takes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Write all files and the manifest into a new staging directory, under a new batch id.
+    /// Write all files and the manifest into a new staging directory, under a new id.
     Stage {
-        /// The number that the batch will have if it wins at once.
+        /// The number that the entry will have if it wins at once.
         slot: Slot,
     },
     /// Try to rename the staging directory to this slot. Answer [`Input::Renamed`], whatever the reply was.
@@ -26,8 +26,8 @@ pub enum Action {
         /// The slot.
         slot: Slot,
     },
-    /// See whether our staging directory is still there.
-    LookForStaging,
+    /// The slot is free: see whether our staging directory is still there, and whether the log has gone on elsewhere.
+    LookAround,
     /// Move the slot's data files into their tables; done when none is left in the slot.
     Publish {
         /// The slot.
@@ -35,6 +35,13 @@ pub enum Action {
         /// Its manifest.
         manifest: Box<Manifest>,
     },
+    /// Enter the epoch that a seal names into the register, unless it stands there already.
+    Register {
+        /// The seal.
+        seal: Box<SealEntry>,
+    },
+    /// The epoch was closed and perhaps deleted: open the log anew from the register, with its last slot published.
+    Reopen,
     /// The commit has ended.
     Finish(Outcome),
 }
@@ -50,10 +57,19 @@ pub enum Input {
     Renamed,
     /// What stands in the slot.
     Slot(SlotView),
-    /// Whether the staging directory is there.
-    Staging(bool),
+    /// What lies around a free slot.
+    Around {
+        /// Whether our staging directory is there.
+        staging: bool,
+        /// Whether the register names an epoch after ours.
+        newer_epoch: bool,
+    },
     /// The slot's files are in their tables.
     Published,
+    /// The epoch is registered.
+    Registered,
+    /// The log as it is now.
+    Reopened(Box<LogState>),
 }
 
 /// What stands in a slot.
@@ -63,23 +79,23 @@ pub enum SlotView {
     Absent,
     /// A directory without a manifest: a no-op for everybody, for ever.
     Void,
-    /// A batch.
-    Entry(Box<Manifest>),
+    /// An entry.
+    Entry(Entry),
 }
 
 /// How a commit ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The batch is in this slot, and published.
+    /// The entry is in this slot, and published.
     Committed {
         /// The slot.
         slot: Slot,
-        /// Its manifest.
-        manifest: Box<Manifest>,
+        /// What stands there.
+        entry: Entry,
         /// Slots that others won meanwhile.
         lost_slots: u64,
     },
-    /// Another daemon landed messages of ours: drop the batch and read on from where the log stands now.
+    /// The log has moved on in a way that the entry does not fit any more: drop it and go on from where the log stands.
     Superseded,
     /// The log cannot be continued.
     Broken(ChainError),
@@ -89,14 +105,29 @@ pub enum Outcome {
 enum Step {
     Begin,
     Staging,
-    Renaming { claim: Claim },
-    Reading { claim: Claim, last_look: bool },
-    Looking { claim: Claim, void: bool },
-    Publishing { claim: Claim, manifest: Box<Manifest> },
+    Renaming {
+        claim: Claim,
+    },
+    Reading {
+        claim: Claim,
+        last_look: bool,
+    },
+    Looking {
+        claim: Claim,
+        void: bool,
+    },
+    /// What the slot's entry asks of everybody is being done.
+    Helping {
+        claim: Claim,
+        entry: Entry,
+    },
+    Reopening {
+        claim: Claim,
+    },
     Ended,
 }
 
-/// The commit of one batch.
+/// The commit of one entry.
 #[derive(Debug)]
 pub struct Machine {
     state: LogState,
@@ -129,28 +160,29 @@ impl Machine {
             (Step::Staging, Input::Staged(claim)) => self.rename(claim),
             (Step::Renaming { claim }, Input::Renamed) => self.read(claim, false),
             (Step::Reading { claim, last_look }, Input::Slot(view)) => match view {
-                SlotView::Entry(manifest) => {
-                    let slot = self.state.next();
-                    self.step = Step::Publishing { claim, manifest: manifest.clone() };
-                    Action::Publish { slot, manifest }
-                }
+                SlotView::Entry(entry) => self.help(claim, entry),
                 SlotView::Void => {
                     self.state.skip_void();
-                    self.step = Step::Looking { claim, void: true };
-                    Action::LookForStaging
+                    self.look_around(claim, true)
                 }
                 // Neither in the slot nor in staging, seen twice: somebody deleted it. Nothing is committed.
                 SlotView::Absent if last_look => self.stage(),
-                SlotView::Absent => {
-                    self.step = Step::Looking { claim, void: false };
-                    Action::LookForStaging
-                }
+                SlotView::Absent => self.look_around(claim, false),
             },
-            (Step::Looking { claim, .. }, Input::Staging(true)) => self.rename(claim),
-            (Step::Looking { void: true, .. }, Input::Staging(false)) => self.stage(),
+            // Nothing is ever put into a slot of an epoch that is closed: without this a late daemon would try for ever.
+            (Step::Looking { claim, .. }, Input::Around { newer_epoch: true, .. }) => {
+                self.step = Step::Reopening { claim };
+                Action::Reopen
+            }
+            (Step::Looking { claim, .. }, Input::Around { staging: true, .. }) => self.rename(claim),
+            (Step::Looking { void: true, .. }, Input::Around { staging: false, .. }) => self.stage(),
             // Between the two looks the rename may have happened after all: look at the slot once more.
-            (Step::Looking { claim, void: false }, Input::Staging(false)) => self.read(claim, true),
-            (Step::Publishing { claim, manifest }, Input::Published) => self.fold(claim, manifest),
+            (Step::Looking { claim, void: false }, Input::Around { staging: false, .. }) => self.read(claim, true),
+            (Step::Reopening { claim }, Input::Reopened(state)) => {
+                self.state = *state;
+                self.rebase(claim)
+            }
+            (Step::Helping { claim, entry }, Input::Published | Input::Registered) => self.fold(claim, entry),
             _ => Action::Finish(Outcome::Superseded),
         }
     }
@@ -162,8 +194,8 @@ impl Machine {
 
     fn rename(&mut self, claim: Claim) -> Action {
         let slot = self.state.next();
-        // Rows that carry the batch's number were written for another slot: write them again.
-        if claim.stamped_for.is_some_and(|stamped| stamped != slot) {
+        // What was written for another slot is written again.
+        if claim.only_for.is_some_and(|only| only != slot) {
             return self.stage();
         }
         self.step = Step::Renaming { claim };
@@ -175,145 +207,38 @@ impl Machine {
         Action::ReadSlot { slot: self.state.next() }
     }
 
-    fn fold(&mut self, claim: Claim, manifest: Box<Manifest>) -> Action {
+    fn look_around(&mut self, claim: Claim, void: bool) -> Action {
+        self.step = Step::Looking { claim, void };
+        Action::LookAround
+    }
+
+    fn help(&mut self, claim: Claim, entry: Entry) -> Action {
+        let action = match &entry {
+            Entry::Batch(manifest) => Action::Publish { slot: self.state.next(), manifest: manifest.clone() },
+            Entry::Seal(seal) => Action::Register { seal: seal.clone() },
+            Entry::Gap(_) | Entry::Topic(_) => return self.fold(claim, entry),
+        };
+        self.step = Step::Helping { claim, entry };
+        action
+    }
+
+    fn fold(&mut self, claim: Claim, entry: Entry) -> Action {
         let slot = self.state.next();
-        if let Err(e) = self.state.fold(&manifest) {
+        if let Err(e) = self.state.fold(&entry) {
             return Action::Finish(Outcome::Broken(e));
         }
-        if manifest.batch == claim.batch {
-            return Action::Finish(Outcome::Committed { slot, manifest, lost_slots: self.lost_slots });
+        if entry.id() == claim.entry.id() {
+            return Action::Finish(Outcome::Committed { slot, entry, lost_slots: self.lost_slots });
         }
         self.lost_slots += 1;
-        match self.state.continues(&claim.partitions) {
+        self.rebase(claim)
+    }
+
+    /// Goes for the next slot if what was claimed still fits.
+    fn rebase(&mut self, claim: Claim) -> Action {
+        match self.state.accepts(&claim.entry) {
             Ok(()) => self.rename(claim),
             Err(_) => Action::Finish(Outcome::Superseded),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::checkpoint::PartitionEntry;
-    use crate::model::{Accounting, BatchId, Offset};
-
-    const JOB: Uuid = Uuid::from_u128(1);
-
-    fn range(p: i32, start: i64, end: i64) -> PartitionEntry {
-        let (start, end) = (Offset(start), Offset(end));
-        PartitionEntry { topic: "t".to_owned(), p, start, end, records: 0, tail: None }
-    }
-
-    fn claim(id: u128, p: PartitionEntry, stamped_for: Option<u64>) -> Claim {
-        Claim { batch: BatchId(Uuid::from_u128(id)), partitions: vec![p], stamped_for: stamped_for.map(Slot) }
-    }
-
-    fn manifest(claim: &Claim) -> Box<Manifest> {
-        Box::new(Manifest {
-            v: 1,
-            kind: Manifest::BATCH.to_owned(),
-            job: String::new(),
-            job_id: JOB,
-            batch: claim.batch,
-            instance: String::new(),
-            created_ms: 0,
-            partitions: claim.partitions.clone(),
-            counts: Accounting::default(),
-            files: Vec::new(),
-            publish_order: Vec::new(),
-            locations: Default::default(),
-            schema: Default::default(),
-            more: Default::default(),
-        })
-    }
-
-    /// A machine that has staged `claim` and tried its first rename.
-    fn renamed(claim: &Claim) -> Machine {
-        let snapshot = LogState::first_snapshot(JOB, &[]);
-        let mut m = Machine::new(LogState::from_snapshot(&snapshot, "e000001-x"));
-        assert_eq!(m.on(Input::Start), Action::Stage { slot: Slot(0) });
-        assert_eq!(m.on(Input::Staged(claim.clone())), Action::Rename { slot: Slot(0) });
-        assert_eq!(m.on(Input::Renamed), Action::ReadSlot { slot: Slot(0) });
-        m
-    }
-
-    fn entry(c: &Claim) -> Input {
-        Input::Slot(SlotView::Entry(manifest(c)))
-    }
-
-    #[test]
-    fn a_slot_with_our_batch_is_won_whatever_the_rename_replied() {
-        let ours = claim(7, range(0, 0, 5), None);
-        let mut m = renamed(&ours);
-        assert_eq!(m.on(entry(&ours)), Action::Publish { slot: Slot(0), manifest: manifest(&ours) });
-        let Action::Finish(Outcome::Committed { slot, lost_slots: 0, .. }) = m.on(Input::Published) else { panic!() };
-        assert_eq!((slot, m.state().next()), (Slot(0), Slot(1)));
-    }
-
-    #[test]
-    fn a_lost_slot_is_published_for_the_winner_before_the_next_is_tried() {
-        let (ours, other) = (claim(7, range(0, 0, 5), None), claim(8, range(1, 0, 9), None));
-        let mut m = renamed(&ours);
-        assert!(matches!(m.on(entry(&other)), Action::Publish { slot: Slot(0), .. }));
-        assert_eq!(m.on(Input::Published), Action::Rename { slot: Slot(1) });
-    }
-
-    #[test]
-    fn a_batch_whose_messages_another_one_landed_is_given_up() {
-        let (ours, other) = (claim(7, range(0, 0, 5), None), claim(8, range(0, 0, 3), None));
-        let mut m = renamed(&ours);
-        m.on(entry(&other));
-        assert_eq!(m.on(Input::Published), Action::Finish(Outcome::Superseded));
-        assert_eq!(m.state().next(), Slot(1), "the winner's slot is known");
-    }
-
-    #[test]
-    fn rows_that_carry_a_number_are_staged_again_for_another_slot() {
-        let (ours, other) = (claim(7, range(0, 0, 5), Some(0)), claim(8, range(1, 0, 9), None));
-        let mut m = renamed(&ours);
-        m.on(entry(&other));
-        assert_eq!(m.on(Input::Published), Action::Stage { slot: Slot(1) });
-    }
-
-    #[test]
-    fn a_void_slot_is_skipped_and_an_absent_one_tried_again() {
-        let ours = claim(7, range(0, 0, 5), None);
-        let mut m = renamed(&ours);
-        assert_eq!(m.on(Input::Slot(SlotView::Absent)), Action::LookForStaging);
-        assert_eq!(m.on(Input::Staging(true)), Action::Rename { slot: Slot(0) });
-        m.on(Input::Renamed);
-        assert_eq!(m.on(Input::Slot(SlotView::Void)), Action::LookForStaging);
-        assert_eq!(m.on(Input::Staging(true)), Action::Rename { slot: Slot(1) });
-    }
-
-    #[test]
-    fn a_staging_directory_that_is_gone_is_made_anew_only_after_a_last_look_at_the_slot() {
-        let ours = claim(7, range(0, 0, 5), None);
-        let mut m = renamed(&ours);
-        m.on(Input::Slot(SlotView::Absent));
-        // The rename may have happened between the two looks.
-        assert_eq!(m.on(Input::Staging(false)), Action::ReadSlot { slot: Slot(0) });
-        let mut late = renamed(&ours);
-        late.on(Input::Slot(SlotView::Absent));
-        late.on(Input::Staging(false));
-        assert!(matches!(late.on(entry(&ours)), Action::Publish { .. }));
-        assert_eq!(m.on(Input::Slot(SlotView::Absent)), Action::Stage { slot: Slot(0) });
-        // A void slot where our directory should be: staged again for the next one.
-        let mut void = renamed(&ours);
-        void.on(Input::Slot(SlotView::Void));
-        assert_eq!(void.on(Input::Staging(false)), Action::Stage { slot: Slot(1) });
-    }
-
-    #[test]
-    fn a_slot_that_does_not_continue_the_log_stops_everything() {
-        let ours = claim(7, range(0, 0, 5), None);
-        let mut m = renamed(&ours);
-        m.on(entry(&claim(8, range(1, 0, 9), None)));
-        m.on(Input::Published);
-        m.on(Input::Renamed);
-        m.on(entry(&claim(9, range(1, 4, 12), None)));
-        assert!(matches!(m.on(Input::Published), Action::Finish(Outcome::Broken(ChainError::Offsets { .. }))));
     }
 }

@@ -1,10 +1,9 @@
 //! Starting a job: its checkpoint is made or adopted, its tables are claimed, its log is read.
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::log::{Log, LogError};
-use crate::checkpoint::{EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile, Snapshot};
+use crate::checkpoint::{EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile};
 use crate::model::{Offset, Slot, TopicPartition};
 use crate::storage::{Parents, StorageError};
 
@@ -17,8 +16,6 @@ pub struct Job {
     pub topics: Vec<String>,
     /// Its tables: name and directory.
     pub tables: Vec<(String, String)>,
-    /// Now, milliseconds since 1970 UTC.
-    pub now_ms: i64,
 }
 
 /// An opened log.
@@ -70,70 +67,40 @@ impl Log {
 
     /// Opens the job's log, or begins it at `starts`. Partitions that are not in `starts` begin with their oldest
     /// message. Several daemons may do this at once: each file is put once, and the first one counts.
-    pub async fn open(
-        &self,
-        incarnation: Uuid,
-        job: &Job,
-        starts: &[(TopicPartition, Offset)],
-    ) -> Result<Opened, LogError> {
-        let file = self.job_file(incarnation, job).await?;
+    pub async fn open(&self, job: &Job, starts: &[(TopicPartition, Offset)]) -> Result<Opened, LogError> {
+        let file = self.job_file(job).await?;
         for (table, dir) in &job.tables {
-            self.claim_table(incarnation, &file, table, dir).await?;
+            self.claim_table(&file, table, dir).await?;
         }
         let first_start = !self.exists().await?;
         if first_start {
-            self.begin_log(incarnation, file.id, starts).await?;
+            self.begin_log(file.id, starts).await?;
         }
-        let (epoch, dir) = self.last_epoch().await?;
-        let path = self.layout.snapshot(&dir);
-        let snapshot = Snapshot::parse(&path, &self.storage.read(&path).await?)?;
-        if snapshot.job != file.id || snapshot.epoch != epoch {
-            return Err(LogError::Config(format!(
-                "{path} is of job id {} and epoch {}, expected {} and {epoch}: files of two checkpoints are mixed",
-                snapshot.job, snapshot.epoch, file.id
-            )));
-        }
-        let mut state = LogState::from_snapshot(&snapshot, &dir);
-        self.catch_up(&mut state).await?;
+        let state = self.reopen(file.id).await?;
         Ok(Opened { job: file, state, first_start })
     }
 
-    /// Writes a file that must appear whole and only once: privately first, then renamed into place.
-    async fn put_once(&self, incarnation: Uuid, path: &str, data: Bytes) -> Result<(), LogError> {
-        let private = format!("{}/put-{}", self.layout.incarnation(incarnation), Uuid::new_v4());
-        self.storage.create(&private, data).await?;
-        match self.storage.rename(&private, path).await {
-            Ok(()) => Ok(()),
-            Err(StorageError::AlreadyExists { .. }) => {
-                self.storage.delete(&private).await?;
-                Ok(())
-            }
-            Err(e) => Err(e.into()),
-        }
+    /// Reads the log from its newest epoch on, and publishes its last slot.
+    pub async fn reopen(&self, job: Uuid) -> Result<LogState, LogError> {
+        let mut state = self.last_snapshot(job).await?;
+        self.catch_up(&mut state).await?;
+        Ok(state)
     }
 
-    async fn read_if_there(&self, path: &str) -> Result<Option<Bytes>, LogError> {
-        match self.storage.read(path).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(StorageError::NotFound { .. }) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    async fn job_file(&self, incarnation: Uuid, job: &Job) -> Result<JobFile, LogError> {
+    async fn job_file(&self, job: &Job) -> Result<JobFile, LogError> {
         if let Some(file) = self.read_job(job).await? {
             return Ok(file);
         }
         let file = JobFile {
             v: FORMAT_VERSION,
             job: job.name.clone(),
-            id: Uuid::new_v4(),
-            created_ms: job.now_ms,
+            id: self.host.new_id(),
+            created_ms: self.host.now_ms(),
             topics: job.topics.clone(),
             tables: job.tables.iter().map(|(name, _)| name.clone()).collect(),
             shards: 1,
         };
-        self.put_once(incarnation, &self.layout.job_file(), file.to_bytes()).await?;
+        self.put_once(&self.layout.job_file(), file.to_bytes()).await?;
         // Not ours if a twin was quicker.
         self.read_job(job).await?.ok_or_else(|| lost("read", self.layout.job_file()))
     }
@@ -154,7 +121,7 @@ impl Log {
         Ok(Some(file))
     }
 
-    async fn claim_table(&self, incarnation: Uuid, job: &JobFile, table: &str, dir: &str) -> Result<(), LogError> {
+    async fn claim_table(&self, job: &JobFile, table: &str, dir: &str) -> Result<(), LogError> {
         let owner = match self.read_owner(dir).await? {
             Some(owner) => owner,
             None => {
@@ -164,7 +131,7 @@ impl Log {
                     id: job.id,
                     checkpoint: self.storage.uri(self.layout.root()),
                 };
-                self.put_once(incarnation, &Layout::owner_file(dir), owner.to_bytes()).await?;
+                self.put_once(&Layout::owner_file(dir), owner.to_bytes()).await?;
                 self.read_owner(dir).await?.ok_or_else(|| lost("read", Layout::owner_file(dir)))?
             }
         };
@@ -201,44 +168,13 @@ impl Log {
         )))
     }
 
-    async fn begin_log(
-        &self,
-        incarnation: Uuid,
-        job: Uuid,
-        starts: &[(TopicPartition, Offset)],
-    ) -> Result<(), LogError> {
-        let dir = Layout::new_epoch_dir(1, Uuid::new_v4());
+    async fn begin_log(&self, job: Uuid, starts: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+        let dir = self.new_epoch_name(1);
         self.storage.mkdir(&self.layout.epoch_dir(&dir), Parents::Require).await?;
         let snapshot = LogState::first_snapshot(job, starts);
         self.storage.create(&self.layout.snapshot(&dir), snapshot.to_bytes()).await?;
         let entry = EpochFile { v: FORMAT_VERSION, dir, base_slot: Slot(0) };
-        self.put_once(incarnation, &self.layout.epoch_file(1), entry.to_bytes()).await
-    }
-
-    async fn last_epoch(&self) -> Result<(u64, String), LogError> {
-        let entries = self.storage.list(&self.layout.epochs()).await?;
-        let last = entries.iter().filter_map(|e| e.name.parse::<u64>().ok()).max();
-        let Some(epoch) = last else {
-            let uri = self.storage.uri(&self.layout.epochs());
-            return Err(LogError::Config(format!("{uri} holds no epoch: the checkpoint is damaged; restore it")));
-        };
-        let path = self.layout.epoch_file(epoch);
-        let entry = EpochFile::parse(&path, &self.storage.read(&path).await?)?;
-        Ok((epoch, entry.dir))
-    }
-
-    /// Deletes what dead processes left in staging more than `age_ms` ago. Any age is safe: a deletion and a commit race
-    /// on one path, and who loses its directory stages again.
-    pub async fn collect_staging(&self, own: Uuid, now_ms: i64, age_ms: i64) -> Result<u64, LogError> {
-        let mut deleted = 0;
-        for entry in self.storage.list(&self.layout.staging()).await? {
-            let old = entry.modified_ms < now_ms - age_ms;
-            if entry.is_dir && old && entry.name != own.to_string() {
-                self.storage.delete(&format!("{}/{}", self.layout.staging(), entry.name)).await?;
-                deleted += 1;
-            }
-        }
-        Ok(deleted)
+        Ok(self.put_once(&self.layout.epoch_file(1), entry.to_bytes()).await?)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rand::RngExt;
 use tracing::{error, info, warn};
 
+use super::host::Host;
 use crate::fault::Fault;
 use crate::storage::StorageError;
 
@@ -13,15 +13,16 @@ const LONGEST: Duration = Duration::from_secs(15);
 
 /// The waits of one operation that is tried until it works.
 #[derive(Debug)]
-pub(super) struct Retry {
+pub(super) struct Retry<'h> {
+    host: &'h dyn Host,
     what: &'static str,
     wait: Duration,
     since: Option<Instant>,
 }
 
-impl Retry {
-    pub(super) fn new(what: &'static str) -> Retry {
-        Retry { what, wait: FIRST, since: None }
+impl<'h> Retry<'h> {
+    pub(super) fn new(host: &'h dyn Host, what: &'static str) -> Retry<'h> {
+        Retry { host, what, wait: FIRST, since: None }
     }
 
     /// Says what went wrong, once an outage, and waits.
@@ -42,8 +43,7 @@ impl Retry {
 
     /// Waits, longer each time.
     pub(super) async fn pause(&mut self) {
-        let jitter = rand::rng().random_range(0.5..1.0);
-        tokio::time::sleep(self.wait.mul_f64(jitter)).await;
+        self.host.pause(self.wait).await;
         self.wait = (self.wait * 2).min(LONGEST);
     }
 

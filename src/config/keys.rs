@@ -108,7 +108,7 @@ const NAME: &str = "letters, digits and _";
 const SOURCE: &str = "a JSON field's name, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, batch.id";
 
 #[rustfmt::skip]
-const KEYS: [Key; 30] = [
+const KEYS: [Key; 34] = [
     key("job", Text(scalar::job), "landfall", "letters, digits, `.`, `_`, `-`, the first a letter or digit",
         "The job's name: in file footers, owner files and the consumer group's name."),
     key("migrations", Text(scalar::some_text), "migrations", "a folder's path",
@@ -124,6 +124,8 @@ const KEYS: [Key; 30] = [
         "Consumer group: daemons of one job share the partitions."),
     key("kafka.starting_offsets", OneOf(&["earliest", "latest"]), "earliest", "",
         "Where the first start ever begins; later ones go on where the job's log ends."),
+    key("kafka.on_gap", OneOf(&["stop", "record"]), "stop", "",
+        "When retention took messages that were not read: stop that partition, or go on behind them with a record in the log."),
     key("kafka.connect_timeout", Duration, "30s", "", "How long a start waits for the brokers."),
     free("kafka.properties.<name>", Property, "librdkafka's", "text, a number or true or false",
         "Any librdkafka property but those that landfall owns; `isolation.level` is `read_committed` unless given."),
@@ -142,6 +144,10 @@ const KEYS: [Key; 30] = [
         "Name given to HDFS."),
     free("storage.properties.<name>", Property, "those of HADOOP_CONF_DIR", "text, a number or true or false",
         "Hadoop client properties, `dfs.client.…`."),
+
+    key("log.slots_per_epoch", Count, "5000", "", "The log goes on in a new directory after so many batches."),
+    key("log.retention", Duration, "168h", "", "A directory of the log is deleted so long after the log went on in another."),
+    key("log.staging_retention", Duration, "24h", "", "What dead processes left in staging is deleted when it is so old."),
 
     key("metastore.uri", Text(scalar::thrift_uri_or_empty), "thrift://localhost:9083", "thrift://host:port, or empty",
         "The Hive metastore; empty: somebody else registers the tables."),

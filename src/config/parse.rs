@@ -8,8 +8,8 @@ use super::problem::{ConfigError, Problem};
 use super::reader::{Reader, text};
 use super::scalar;
 use super::settings::{
-    ColumnSource, Kafka, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage, TableSettings, Trigger,
-    Unrouted,
+    ColumnSource, Kafka, Log, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage, TableSettings,
+    Trigger, Unrouted,
 };
 use super::tree::{Node, join_path};
 use super::{source, when};
@@ -43,6 +43,11 @@ fn settings(reader: &mut Reader<'_>) -> Settings {
             max_rows: reader.count("trigger.max_rows"),
         },
         storage: storage(reader),
+        log: Log {
+            slots_per_epoch: reader.count("log.slots_per_epoch"),
+            retention: reader.duration("log.retention"),
+            staging_retention: reader.duration("log.staging_retention"),
+        },
         metastore: metastore(reader),
         messages: messages(reader),
         any_table: columns(reader, "*"),
@@ -60,6 +65,7 @@ fn kafka(reader: &mut Reader<'_>, job: &str) -> Kafka {
             "latest" => StartingOffsets::Latest,
             _ => StartingOffsets::Earliest,
         },
+        record_gaps: reader.one_of("kafka.on_gap") == "record",
         connect_timeout: reader.duration("kafka.connect_timeout"),
         properties: reader.properties("kafka.properties"),
     }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub trigger: Trigger,
     /// `[storage]`
     pub storage: Storage,
+    /// `[log]`.
+    pub log: Log,
     /// `[metastore]`; `None` when `metastore.uri` is empty: then tables are registered by somebody else.
     pub metastore: Option<Metastore>,
     /// `[messages]`
@@ -44,6 +46,9 @@ pub struct Kafka {
     pub group_id: String,
     /// `starting_offsets`: only for the first start ever. Default `earliest`.
     pub starting_offsets: StartingOffsets,
+    /// `on_gap = "record"`: messages that retention took are skipped, with a record in the log. Default: they stop their
+    /// partition.
+    pub record_gaps: bool,
     /// `connect_timeout`: how long a start waits for the brokers. Default 30 s.
     pub connect_timeout: Duration,
     /// `properties`: any librdkafka property but those that landfall owns.
@@ -52,12 +57,14 @@ pub struct Kafka {
 
 impl fmt::Debug for Kafka {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Kafka { bootstrap_servers, topics, group_id, starting_offsets, connect_timeout, properties } = self;
+        let Kafka { bootstrap_servers, topics, group_id, starting_offsets, record_gaps, connect_timeout, properties } =
+            self;
         f.debug_struct("Kafka")
             .field("bootstrap_servers", bootstrap_servers)
             .field("topics", topics)
             .field("group_id", group_id)
             .field("starting_offsets", starting_offsets)
+            .field("record_gaps", record_gaps)
             .field("connect_timeout", connect_timeout)
             .field("properties", &Properties(properties))
             .finish()
@@ -113,6 +120,17 @@ impl fmt::Debug for Storage {
             .field("properties", &Properties(properties))
             .finish()
     }
+}
+
+/// `[log]`: how long what the log holds is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `slots_per_epoch`. Default 5000.
+    pub slots_per_epoch: NonZeroU64,
+    /// `retention`. Default a week.
+    pub retention: Duration,
+    /// `staging_retention`. Default a day.
+    pub staging_retention: Duration,
 }
 
 /// `[metastore]`

@@ -3,7 +3,9 @@
 mod batch;
 mod offset;
 mod record;
+mod tail;
 
 pub use batch::{Accounting, BatchId, Slot};
 pub use offset::{BrokenChain, Offset, OffsetRange, TopicPartition};
 pub use record::{Chunk, Record};
+pub use tail::Tail;

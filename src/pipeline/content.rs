@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::{Plan, SealedBatch, SealedPartition, SealedTable};
-use crate::checkpoint::{PartitionEntry, Tail};
+use crate::checkpoint::PartitionEntry;
 use crate::commit::{Batch, Content, ContentError, DataFile};
 use crate::encode::{self, EncodeOptions};
 use crate::model::Slot;
@@ -43,10 +43,11 @@ fn entry(p: &SealedPartition) -> PartitionEntry {
     PartitionEntry {
         topic: p.partition.topic.to_string(),
         p: p.partition.partition,
+        incarnation: p.incarnation,
         start: p.range.start,
         end: p.range.end,
         records: p.records,
-        tail: p.tail.map(|t| Tail { offset: t.offset, ts_ms: t.ts_ms, crc32c: format!("{:08x}", t.crc32c) }),
+        tail: p.tail,
     }
 }
 

@@ -5,6 +5,7 @@
 mod content;
 mod positions;
 mod report;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,18 +13,24 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 pub use content::EncodeContext;
 use content::to_commit;
-use positions::Positions;
+use positions::{LogPosition, Positions};
 pub use report::Reporter;
+pub use work::Upkeep;
+use work::{Done, Sealed, Work};
 
 use crate::batch::{BatchBuffer, Plan, PushError, SealedBatch, Trigger};
-use crate::commit::{Batch, Committed, Committer, LogError};
+use crate::commit::{Committed, Committer, LogError};
+use crate::failpoint;
 use crate::fault::Fault;
-use crate::model::{Accounting, BrokenChain, Chunk, TopicPartition};
-use crate::source::{Event, Source, SourceError};
+use crate::model::{Accounting, BrokenChain, Chunk, Offset, TopicPartition};
+use crate::source::{Event, Hold, Source, SourceError};
+
+/// How often the log is read for an operator's word while partitions are stopped.
+const HALTED_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a pipeline ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -71,23 +78,12 @@ pub struct Parts {
     pub committer: Committer,
     /// Tells the world.
     pub reporter: Reporter,
+    /// What is looked after beside.
+    pub upkeep: Upkeep,
+    /// Whether messages that retention took are skipped, with a record in the log, instead of stopping their partition.
+    pub record_gaps: bool,
     /// `run --available-now`: read up to these offsets, then end.
     pub until: Option<BTreeMap<TopicPartition, i64>>,
-}
-
-/// What the committing task is busy with, and gives back.
-enum Done {
-    Committed { committer: Committer, result: Result<Committed, LogError>, sealed: Sealed },
-    CaughtUp { committer: Committer, result: Result<(), LogError> },
-}
-
-/// A sealed batch's figures, kept for its report.
-#[derive(Debug)]
-struct Sealed {
-    batch: Arc<Batch>,
-    field_errors: Vec<crate::batch::FieldErrors>,
-    bytes: u64,
-    since: Instant,
 }
 
 /// One job's flow.
@@ -100,7 +96,14 @@ pub struct Pipeline {
     positions: Positions,
     /// Where the log is; `None` while the committing task has it.
     committer: Option<Committer>,
-    task: Option<JoinHandle<Done>>,
+    task: Option<JoinHandle<(Committer, Done)>>,
+    upkeep: Upkeep,
+    upkeep_due: Instant,
+    record_gaps: bool,
+    /// Gaps that are to be recorded.
+    gaps: Vec<(TopicPartition, Offset, i64)>,
+    /// The group waits for the buffer to be landed.
+    flushing: Option<Hold>,
     begun: Instant,
     opened_at: Duration,
     /// An error that ends the pipeline once what was read before it is landed.
@@ -120,6 +123,11 @@ impl Pipeline {
             positions: Positions::new(parts.until),
             committer: Some(parts.committer),
             task: None,
+            upkeep: parts.upkeep,
+            upkeep_due: Instant::now() + parts.upkeep.every,
+            record_gaps: parts.record_gaps,
+            gaps: Vec::new(),
+            flushing: None,
             begun: Instant::now(),
             opened_at: Duration::ZERO,
             failure: None,
@@ -149,6 +157,7 @@ impl Pipeline {
                 event = self.source.next(wants_data) => self.take(event)?,
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.positions.bounded() => {}
                 () = tokio::time::sleep(tick), if self.committer.is_some() && !self.buffer.is_empty() => {}
+                () = tokio::time::sleep_until(self.upkeep_due.into()), if self.committer.is_some() => {}
             }
         }
         self.source.stop().await;
@@ -179,23 +188,26 @@ impl Pipeline {
             self.trigger.due(now, self.opened_at, bytes, messages).is_some()
         };
         let all_read = self.positions.all_read(Instant::now());
-        let flush = (self.stopping || all_read) && !self.buffer.is_empty();
-        if self.positions.moving() && !self.stopping {
-            let Some(mut committer) = self.committer.take() else { return Ok(()) };
-            self.task = Some(tokio::spawn(async move {
-                let result = committer.catch_up().await;
-                Done::CaughtUp { committer, result }
-            }));
-        } else if due || flush {
-            let Some(mut committer) = self.committer.take() else { return Ok(()) };
-            let sealed = self.seal()?;
-            self.task = Some(tokio::spawn(async move {
-                let result = committer.commit(&sealed.batch).await;
-                Done::Committed { committer, result, sealed }
-            }));
-        } else if all_read {
-            self.stopping = true;
-        }
+        let flush = (self.stopping || all_read || self.flushing.is_some()) && !self.buffer.is_empty();
+        let work = if flush {
+            Work::Commit(self.seal()?)
+        } else if let Some((partition, to, missing)) = self.gaps.pop() {
+            Work::AcceptGap { partition, to, missing }
+        } else if self.positions.moving() && !self.stopping {
+            Work::CatchUp
+        } else if due {
+            failpoint::reached("trigger");
+            Work::Commit(self.seal()?)
+        } else if Instant::now() >= self.upkeep_due && !self.stopping {
+            Work::Upkeep(self.upkeep)
+        } else {
+            self.stopping |= all_read;
+            // Nothing is left to be landed: the group need not wait.
+            self.flushing = None;
+            return Ok(());
+        };
+        let Some(committer) = self.committer.take() else { return Ok(()) };
+        self.task = Some(work::start(committer, work));
         Ok(())
     }
 
@@ -210,33 +222,55 @@ impl Pipeline {
         Ok(Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, bytes, since })
     }
 
-    fn finish_work(&mut self, done: Done) -> Result<(), PipelineError> {
+    fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {
         self.task = None;
         match done {
-            Done::CaughtUp { committer, result } => {
+            Done::CaughtUp(result) => {
                 result?;
-                if let Some(assignment) = self.positions.assignment(|tp| committer.end(tp)) {
-                    self.source.assign(assignment);
-                }
-                self.committer = Some(committer);
+                self.go_on(&committer);
             }
-            Done::Committed { committer, result, sealed } => {
-                match result? {
-                    Committed::Landed { slot, manifest, durations, lost_slots } => {
-                        let ends = manifest.partitions.iter().map(|p| (p.partition(), p.end)).collect();
-                        self.source.commit_offsets(ends);
-                        self.reporter.landed(slot, &manifest, durations, lost_slots, &sealed);
-                    }
-                    Committed::Superseded => {
-                        warn!("another daemon landed messages of this batch: dropping it and reading on behind them");
-                        self.buffer.clear();
-                        self.positions.reposition();
-                    }
-                }
-                self.committer = Some(committer);
+            Done::Kept(result) => {
+                result?;
+                let soon = if self.positions.any_halted() { HALTED_EVERY } else { self.upkeep.every };
+                self.upkeep_due = Instant::now() + soon.min(self.upkeep.every);
+                self.go_on(&committer);
             }
+            Done::Committed { result, sealed } => match result? {
+                Committed::Landed { slot, manifest, durations, lost_slots } => {
+                    let ends = manifest.partitions.iter().map(|p| (p.partition(), p.end)).collect();
+                    failpoint::reached("kafka.commit");
+                    self.source.commit_offsets(ends);
+                    self.reporter.landed(slot, &manifest, durations, lost_slots, &sealed);
+                }
+                Committed::Superseded => {
+                    warn!("another daemon landed messages of this batch: dropping it and reading on behind them");
+                    self.buffer.clear();
+                    self.positions.reposition();
+                }
+            },
         }
+        self.committer = Some(committer);
         Ok(())
+    }
+
+    /// Orders what the log now says is to be read.
+    fn go_on(&mut self, committer: &Committer) {
+        let says = |tp: &TopicPartition| LogPosition {
+            end: committer.end(tp),
+            tail: committer.tail(tp),
+            incarnation: committer.state().incarnation(&tp.topic),
+        };
+        let again = self.positions.revive(says);
+        if !again.is_empty() {
+            info!(partitions = ?names(&again), "the log says how to go on with partitions that were stopped");
+            self.buffer.clear();
+            self.reporter.revived(&again);
+            self.positions.reposition();
+        }
+        if let Some(assignment) = self.positions.assignment(says) {
+            failpoint::reached("rebalance.assign");
+            self.source.assign(assignment);
+        }
     }
 
     fn take(&mut self, event: Option<Event>) -> Result<(), PipelineError> {
@@ -244,16 +278,24 @@ impl Pipeline {
             Some(Event::Assigned { generation, partitions }) => {
                 info!(partitions = ?names(&partitions), "the consumer group gave us partitions");
                 self.buffer.clear();
+                self.flushing = None;
                 self.positions.assigned(generation, partitions);
             }
-            Some(Event::Revoked) => {
-                // Nothing of the buffer is committed: who gets the partitions reads it again.
-                self.buffer.clear();
+            Some(Event::Revoked { lost, hold }) => {
+                failpoint::reached("rebalance.revoke");
                 self.positions.revoked();
+                self.gaps.clear();
+                if lost {
+                    // Who has the partitions now reads it again.
+                    self.buffer.clear();
+                } else {
+                    debug!(messages = self.buffer.messages(), "the group takes our partitions: landing what is read");
+                    self.flushing = Some(hold);
+                }
             }
             Some(Event::Positioned { session, positions }) if self.positions.is_current(session) => {
                 for (tp, offset) in &positions {
-                    self.buffer.start(tp.clone(), *offset)?;
+                    self.buffer.start(tp.clone(), *offset, self.positions.incarnation(tp))?;
                 }
                 self.positions.positioned(&positions);
                 self.reporter.reading(&positions);
@@ -264,20 +306,29 @@ impl Pipeline {
             }
             // Of an assignment that is no longer ours.
             Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}
-            Some(Event::Stopped { error }) => {
-                error!(%error, "a partition is stopped");
-                self.reporter.stopped(&error);
-                if let Some(partition) = error.partition() {
-                    self.positions.stopped(partition);
-                }
-                if self.positions.bounded() {
-                    self.failure.get_or_insert(error.into());
-                }
-            }
+            Some(Event::Stopped { error }) => self.halt(error),
             Some(Event::Failed(error)) => return Err(error.into()),
             None => return Err(SourceError::Fatal("the consumer thread has ended".to_owned()).into()),
         }
         Ok(())
+    }
+
+    fn halt(&mut self, error: SourceError) {
+        if let Some(partition) = error.partition() {
+            self.positions.stopped(partition);
+        }
+        if let SourceError::Gap { partition, low, missing, .. } = &error
+            && self.record_gaps
+        {
+            self.gaps.push((partition.clone(), Offset(*low), *missing));
+            return;
+        }
+        error!(%error, "a partition is stopped");
+        self.reporter.stopped(&error);
+        self.upkeep_due = self.upkeep_due.min(Instant::now() + HALTED_EVERY);
+        if self.positions.bounded() {
+            self.failure.get_or_insert(error.into());
+        }
     }
 
     fn read(&mut self, chunk: &Chunk) {
@@ -304,7 +355,7 @@ fn names(partitions: &[TopicPartition]) -> Vec<String> {
 }
 
 /// Waits for the committing task, for ever if there is none.
-async fn wait_for(task: &mut Option<JoinHandle<Done>>) -> Done {
+async fn wait_for(task: &mut Option<JoinHandle<(Committer, Done)>>) -> (Committer, Done) {
     match task {
         // A panic in the task is a bug; it must end the process as one here would.
         Some(handle) => handle.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),

@@ -3,11 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::model::{Offset, Record, TopicPartition};
+use crate::model::{Offset, Record, Tail, TopicPartition};
 use crate::source::{Assignment, Start};
 
 /// An end that is not known by its topic counts after this long without a message.
 const QUIET: Duration = Duration::from_secs(5);
+
+/// What the log says of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LogPosition {
+    pub end: Option<Offset>,
+    pub tail: Option<Tail>,
+    pub incarnation: u32,
+}
 
 /// The reading side of a pipeline.
 #[derive(Debug)]
@@ -15,6 +23,10 @@ pub(super) struct Positions {
     generation: u64,
     session: u64,
     owned: Vec<TopicPartition>,
+    /// Ours, but not read until the log says something else of them than it did.
+    halted: Vec<(TopicPartition, LogPosition)>,
+    /// Where each was ordered to start.
+    ordered: BTreeMap<TopicPartition, LogPosition>,
     /// A new assignment waits for positions from the log.
     wanted: bool,
     /// Where a bounded run ends, and what of it is not read yet.
@@ -31,6 +43,8 @@ impl Positions {
             generation: 0,
             session: 0,
             owned: Vec::new(),
+            halted: Vec::new(),
+            ordered: BTreeMap::new(),
             wanted: false,
             until,
             left: BTreeSet::new(),
@@ -42,11 +56,13 @@ impl Positions {
     pub(super) fn assigned(&mut self, generation: u64, partitions: Vec<TopicPartition>) {
         self.generation = generation;
         self.owned = partitions;
+        self.halted.clear();
         self.reposition();
     }
 
     pub(super) fn revoked(&mut self) {
         self.owned.clear();
+        self.halted.clear();
         self.wanted = false;
         self.session += 1;
         self.begun = false;
@@ -68,14 +84,36 @@ impl Positions {
         session == self.session
     }
 
-    /// The order to the source, from the log's ends; `None` if the partitions were taken away meanwhile.
-    pub(super) fn assignment(&mut self, end: impl Fn(&TopicPartition) -> Option<Offset>) -> Option<Assignment> {
+    /// The order to the source, from what the log says; `None` if the partitions were taken away meanwhile.
+    pub(super) fn assignment(&mut self, log: impl Fn(&TopicPartition) -> LogPosition) -> Option<Assignment> {
         if !std::mem::take(&mut self.wanted) {
             return None;
         }
-        let start = |tp: &TopicPartition| end(tp).map_or(Start::Oldest, Start::At);
-        let starts = self.owned.iter().map(|tp| (tp.clone(), start(tp))).collect();
+        self.ordered = self.owned.iter().map(|tp| (tp.clone(), log(tp))).collect();
+        let start = |at: &LogPosition| at.end.map_or(Start::Oldest, |offset| Start::At { offset, tail: at.tail });
+        let starts = self.ordered.iter().map(|(tp, at)| (tp.clone(), start(at))).collect();
         Some(Assignment { generation: self.generation, session: self.session, starts })
+    }
+
+    /// How often the partition's topic was declared new, when it was ordered.
+    pub(super) fn incarnation(&self, partition: &TopicPartition) -> u32 {
+        self.ordered.get(partition).map_or(0, |at| at.incarnation)
+    }
+
+    /// Whether some partitions wait for an operator.
+    pub(super) fn any_halted(&self) -> bool {
+        !self.halted.is_empty()
+    }
+
+    /// Takes up again, and returns, the partitions of which the log now says something else.
+    pub(super) fn revive(&mut self, log: impl Fn(&TopicPartition) -> LogPosition) -> Vec<TopicPartition> {
+        let changed = |at: &LogPosition, now: LogPosition| at.end != now.end || at.incarnation != now.incarnation;
+        let (again, still) = std::mem::take(&mut self.halted).into_iter().partition(|(tp, at)| changed(at, log(tp)));
+        self.halted = still;
+        let again: Vec<(TopicPartition, LogPosition)> = again;
+        let again: Vec<_> = again.into_iter().map(|(tp, _)| tp).collect();
+        self.owned.extend(again.iter().cloned());
+        again
     }
 
     /// The first time in a session for all partitions; later only for those whose start has moved.
@@ -127,6 +165,9 @@ impl Positions {
     pub(super) fn stopped(&mut self, partition: &TopicPartition) {
         self.left.remove(partition);
         self.owned.retain(|tp| tp != partition);
+        if let Some(at) = self.ordered.get(partition) {
+            self.halted.push((partition.clone(), *at));
+        }
     }
 
     /// Whether a bounded run has read all of what is ours.
@@ -140,6 +181,8 @@ impl Positions {
 mod tests {
     use super::*;
 
+    const NEW: LogPosition = LogPosition { end: None, tail: None, incarnation: 0 };
+
     fn tp(topic: &str) -> TopicPartition {
         TopicPartition::new(topic, 0)
     }
@@ -148,7 +191,7 @@ mod tests {
     fn bounded(topics: &[&str]) -> Positions {
         let mut p = Positions::new(Some(topics.iter().map(|t| (tp(t), 10)).collect()));
         p.assigned(1, topics.iter().map(|t| tp(t)).collect());
-        assert!(p.assignment(|_| None).is_some());
+        assert!(p.assignment(|_| NEW).is_some());
         p.positioned(&topics.iter().map(|t| (tp(t), Offset(0))).collect::<Vec<_>>());
         p
     }
@@ -193,6 +236,22 @@ mod tests {
         assert!(p.is_current(before + 1) && !p.is_current(before));
         assert!(p.moving());
         p.revoked();
-        assert!(p.assignment(|_| None).is_none(), "what was taken away is not ordered");
+        assert!(p.assignment(|_| NEW).is_none(), "what was taken away is not ordered");
+    }
+
+    #[test]
+    fn a_halted_partition_is_taken_up_again_when_the_log_says_something_else_of_it() {
+        let mut p = bounded(&["a", "b"]);
+        p.stopped(&tp("a"));
+        assert!(p.any_halted() && p.revive(|_| NEW).is_empty());
+        let moved = |partition: &TopicPartition| match &*partition.topic {
+            "a" => LogPosition { end: Some(Offset(7)), ..NEW },
+            _ => NEW,
+        };
+        assert_eq!(p.revive(moved), [tp("a")]);
+        assert!(!p.any_halted());
+        p.reposition();
+        let starts = p.assignment(moved).unwrap().starts;
+        assert_eq!(starts, [(tp("a"), Start::At { offset: Offset(7), tail: None }), (tp("b"), Start::Oldest)]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::Sealed;
+use super::work::Sealed;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
 use crate::model::{Offset, Slot, TopicPartition};
@@ -35,6 +35,11 @@ impl Reporter {
 
     pub(super) fn stopped(&self, error: &SourceError) {
         self.status.send_modify(|s| s.stopped.push(error.to_string()));
+    }
+
+    pub(super) fn revived(&self, partitions: &[TopicPartition]) {
+        let of = |text: &str| partitions.iter().any(|tp| text.starts_with(&format!("{tp}:")));
+        self.status.send_modify(|s| s.stopped.retain(|text| !of(text)));
     }
 
     pub(super) fn landed(

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::mpsc::Sender;
@@ -15,8 +14,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, info, warn};
 
 use super::client::{KafkaConfig, describe};
-use super::port::{Assignment, Event, SourceError, Start};
-use crate::model::{Chunk, Offset, Record, TopicPartition};
+use super::port::{Assignment, Event, Hold, SourceError, Start};
+use super::position::{Position, push};
+use crate::model::{Chunk, Offset, TopicPartition};
 
 /// A chunk is handed on when it has this many messages, or bytes, or when no more came after a nap.
 const CHUNK_MESSAGES: usize = 2000;
@@ -26,6 +26,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 const NAP: Duration = Duration::from_millis(20);
 /// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the group is kept waiting while what was read is landed.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
 
 /// An order to the thread.
@@ -36,10 +38,11 @@ pub(super) enum Command {
     Stop,
 }
 
-/// Notes rebalances; they are handled between polls.
-#[derive(Default)]
+/// Notes rebalances; they are handled between polls. What is taken away is told at once, from within the poll, so that
+/// the group waits until it is landed.
 struct Context {
     rebalances: Mutex<VecDeque<Option<Vec<TopicPartition>>>>,
+    control: Sender<Event>,
 }
 
 impl ClientContext for Context {
@@ -51,6 +54,14 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, tpl: &mut TopicPartitionList) {
         let given = err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if !given {
+            let (hold, released) = Hold::new();
+            let event = Event::Revoked { lost: consumer.assignment_lost(), hold };
+            // A pipeline that is gone, or too slow, is not waited for: who gets the partitions reads them again.
+            if self.control.try_send(event).is_ok() {
+                _ = released.recv_timeout(FLUSH_LIMIT);
+            }
+        }
         // Accept what the group decided, but read nothing yet: where to start is the log's to say.
         let accepted = if given { consumer.assign(&TopicPartitionList::new()) } else { consumer.unassign() };
         if let Err(e) = accepted {
@@ -83,14 +94,6 @@ pub(super) struct ConsumerThread {
     down_since: Option<Instant>,
 }
 
-/// Where reading a partition stands.
-struct Position {
-    partition: TopicPartition,
-    next: Offset,
-    /// Begun with the oldest message, and none was read yet.
-    fresh: bool,
-}
-
 enum Polled {
     Nothing,
     Message,
@@ -107,8 +110,8 @@ impl ConsumerThread {
         orders: Receiver<Command>,
     ) -> Result<ConsumerThread, SourceError> {
         let refused = |e: KafkaError| SourceError::Config(describe(&e));
-        let consumer: BaseConsumer<Context> =
-            config.consumer().create_with_context(Context::default()).map_err(refused)?;
+        let context = Context { rebalances: Mutex::default(), control: control.clone() };
+        let consumer: BaseConsumer<Context> = config.consumer().create_with_context(context).map_err(refused)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
         Ok(ConsumerThread {
             consumer,
@@ -181,16 +184,14 @@ impl ConsumerThread {
         let mut positions = Vec::new();
         for (tp, start) in &wanted.starts {
             match self.position(tp, *start) {
-                Ok(Ok(next)) => {
-                    positions.push(Position { partition: tp.clone(), next, fresh: *start == Start::Oldest });
-                }
+                Ok(Ok(position)) => positions.push(position),
                 Ok(Err(error)) => _ = self.control.blocking_send(Event::Stopped { error }),
                 Err(e) => return self.assign_later(wanted, "ask for the offsets of a partition", &e),
             }
         }
         let mut list = TopicPartitionList::new();
         for p in &positions {
-            let (topic, at) = (&p.partition.topic, KafkaOffset::Offset(p.next.0));
+            let (topic, at) = (&p.partition.topic, KafkaOffset::Offset(p.first()));
             _ = list.add_partition_offset(topic, p.partition.partition, at);
         }
         if let Err(e) = self.consumer.assign(&list) {
@@ -216,14 +217,19 @@ impl ConsumerThread {
         self.wanted = Some(wanted);
     }
 
-    fn position(&self, tp: &TopicPartition, start: Start) -> Result<Result<Offset, SourceError>, KafkaError> {
+    fn position(&self, tp: &TopicPartition, start: Start) -> Result<Result<Position, SourceError>, KafkaError> {
         let (low, high) = self.consumer.fetch_watermarks(&tp.topic, tp.partition, WATERMARK_LIMIT)?;
-        let Start::At(end) = start else { return Ok(Ok(Offset(low))) };
         let partition = tp.clone();
+        let Start::At { offset: end, tail } = start else {
+            return Ok(Ok(Position { partition, next: Offset(low), fresh: true, check: None }));
+        };
         Ok(match end.0 {
             at if at < low => Err(SourceError::Gap { partition, end, low, missing: low - at }),
             at if at > high => Err(SourceError::Truncated { partition, end, high }),
-            _ => Ok(end),
+            _ => {
+                let check = tail.filter(|tail| tail.offset >= low);
+                Ok(Position { partition, next: end, fresh: false, check })
+            }
         })
     }
 
@@ -237,11 +243,9 @@ impl ConsumerThread {
             self.generation += 1;
             self.wanted = None;
             self.positions.clear();
-            let event = match rebalance {
-                Some(partitions) => Event::Assigned { generation: self.generation, partitions },
-                None => Event::Revoked,
-            };
-            _ = self.control.blocking_send(event);
+            if let Some(partitions) = rebalance {
+                _ = self.control.blocking_send(Event::Assigned { generation: self.generation, partitions });
+            }
         }
     }
 
@@ -318,8 +322,11 @@ impl ConsumerThread {
         let error = match self.consumer.poll(Duration::ZERO) {
             None => return Polled::Nothing,
             Some(Ok(message)) => {
-                push(&mut self.positions, &mut self.last, chunk, &message);
+                let replaced = push(&mut self.positions, &mut self.last, chunk, &message);
                 self.brokers_answer();
+                if let Some((at, offset)) = replaced {
+                    self.halt(at, offset);
+                }
                 return Polled::Message;
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -332,8 +339,7 @@ impl ConsumerThread {
         match error.rdkafka_error_code() {
             // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                let start = |p: &Position| if p.fresh { Start::Oldest } else { Start::At(p.next) };
-                let starts = self.positions.iter().map(|p| (p.partition.clone(), start(p))).collect();
+                let starts = self.positions.iter().map(|p| (p.partition.clone(), p.start())).collect();
                 self.wanted = Some(Assignment { generation: self.generation, session: self.session, starts });
                 self.retry_at = Instant::now();
             }
@@ -357,6 +363,18 @@ impl ConsumerThread {
         Polled::Nothing
     }
 
+    /// Stops reading a partition whose topic was made anew.
+    fn halt(&mut self, at: usize, offset: i64) {
+        let position = self.positions.remove(at);
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&position.partition.topic, position.partition.partition);
+        if let Err(e) = self.consumer.pause(&list) {
+            debug!(error = describe(&e), "not paused; its messages are ignored");
+        }
+        let error = SourceError::Replaced { partition: position.partition, offset };
+        _ = self.control.blocking_send(Event::Stopped { error });
+    }
+
     fn brokers_answer(&mut self) {
         if let Some(since) = self.down_since.take() {
             info!(outage_seconds = since.elapsed().as_secs_f64(), "Kafka answers again");
@@ -369,27 +387,4 @@ impl ConsumerThread {
             warn!("{text}");
         }
     }
-}
-
-/// Appends a message, unless its partition is not (no longer) ours, or it lies before our position.
-fn push(positions: &mut [Position], last: &mut usize, chunk: &mut Chunk, m: &BorrowedMessage<'_>) {
-    let is = |p: &Position| p.partition.partition == m.partition() && &*p.partition.topic == m.topic();
-    if !positions.get(*last).is_some_and(is) {
-        let Some(found) = positions.iter().position(is) else { return };
-        *last = found;
-    }
-    let position = &mut positions[*last];
-    // After a re-assignment librdkafka may hand out what lies before the new start.
-    if m.offset() < position.next.0 {
-        return;
-    }
-    chunk.push(Record {
-        partition: &position.partition,
-        offset: m.offset(),
-        timestamp_ms: m.timestamp().to_millis(),
-        key: m.key(),
-        value: m.payload(),
-    });
-    position.next = Offset::after(m.offset());
-    position.fresh = false;
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::port::{Assignment, Event, Source, SourceError, Start};
-use crate::model::{Chunk, Offset, Record, TopicPartition};
+use crate::model::{Chunk, Offset, Record, Tail, TopicPartition};
 
 type Message = (i64, Option<Vec<u8>>);
 
@@ -48,6 +48,11 @@ impl MemoryTopic {
             log.drain(..(offset - *low) as usize);
             *low = offset;
         }
+    }
+
+    /// Deletes the topic's messages, as if it were made anew.
+    pub fn remake(&self) {
+        self.lock().partitions.values_mut().for_each(|partition| *partition = (0, Vec::new()));
     }
 
     /// The group offsets that a consumer wrote.
@@ -113,6 +118,13 @@ impl MemorySource {
     }
 }
 
+/// The fingerprint of the message at `offset`, if it is there.
+fn found(partition: &TopicPartition, low: i64, log: &[Message], offset: i64) -> Option<Tail> {
+    let (timestamp_ms, value) = log.get(usize::try_from(offset - low).ok()?)?;
+    let (timestamp_ms, value) = (Some(*timestamp_ms), value.as_deref());
+    Some(Tail::of(&Record { partition, offset, timestamp_ms, key: None, value }))
+}
+
 #[async_trait]
 impl Source for MemorySource {
     async fn next(&mut self, data: bool) -> Option<Event> {
@@ -140,12 +152,15 @@ impl Source for MemorySource {
                     positions.insert(tp, (Offset(*low), false));
                     continue;
                 }
-                Start::At(end) if end.0 < *low => {
+                Start::At { offset: end, .. } if end.0 < *low => {
                     SourceError::Gap { partition: tp, end, low: *low, missing: low - end.0 }
                 }
-                Start::At(end) if end.0 > high => SourceError::Truncated { partition: tp, end, high },
-                Start::At(end) => {
-                    positions.insert(tp, (end, false));
+                Start::At { offset: end, .. } if end.0 > high => SourceError::Truncated { partition: tp, end, high },
+                Start::At { tail: Some(tail), .. } if found(&tp, *low, log, tail.offset).is_some_and(|t| t != tail) => {
+                    SourceError::Replaced { partition: tp, offset: tail.offset }
+                }
+                Start::At { offset, .. } => {
+                    positions.insert(tp, (offset, false));
                     continue;
                 }
             };

@@ -6,9 +6,10 @@ mod embedded;
 mod kafka;
 mod memory;
 mod port;
+mod position;
 
 pub use client::{KafkaConfig, Producer, end_offsets, partitions_of};
 pub use embedded::EmbeddedKafka;
 pub use kafka::KafkaSource;
 pub use memory::{MemorySource, MemoryTopic};
-pub use port::{Assignment, Event, Source, SourceError, Start};
+pub use port::{Assignment, Event, Hold, Source, SourceError, Start};

@@ -4,13 +4,18 @@
 use async_trait::async_trait;
 
 use crate::fault::Fault;
-use crate::model::{Chunk, Offset, TopicPartition};
+use crate::model::{Chunk, Offset, Tail, TopicPartition};
 
 /// Where a partition's reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// At this position: the log's end.
-    At(Offset),
+    At {
+        /// The position.
+        offset: Offset,
+        /// The last message before it; if another one stands there, the topic is not the one that was read.
+        tail: Option<Tail>,
+    },
     /// With the oldest message that is there: the log knows nothing of the partition.
     Oldest,
 }
@@ -36,8 +41,13 @@ pub enum Event {
         /// The partitions.
         partitions: Vec<TopicPartition>,
     },
-    /// The group took all partitions away; an `Assigned` follows unless we are leaving.
-    Revoked,
+    /// The group takes all partitions away; an `Assigned` follows unless we are leaving.
+    Revoked {
+        /// They are another member's already: nothing of them is worth landing.
+        lost: bool,
+        /// The group waits for this to be dropped, for a while, so that what is buffered can be landed.
+        hold: Hold,
+    },
     /// Reading starts here.
     Positioned {
         /// Session of the assignment.
@@ -66,6 +76,21 @@ pub enum Event {
     },
     /// The source is finished: it cannot go on by itself.
     Failed(SourceError),
+}
+
+/// Keeps the group waiting until it is dropped.
+#[derive(Debug, Default)]
+pub struct Hold {
+    /// Never used to send: the other side sees it go.
+    _held: Option<std::sync::mpsc::SyncSender<()>>,
+}
+
+impl Hold {
+    /// A hold and what sees its end.
+    pub fn new() -> (Hold, std::sync::mpsc::Receiver<()>) {
+        let (held, released) = std::sync::mpsc::sync_channel(0);
+        (Hold { _held: Some(held) }, released)
+    }
 }
 
 /// A message source.
@@ -115,7 +140,8 @@ pub enum SourceError {
     #[error(
         "{partition}: the log goes on at offset {end}, but the oldest message still in Kafka has offset {low}: \
          {missing} offsets are gone by retention. This partition is stopped so that the gap is not skipped in silence; \
-         the others go on"
+         the others go on. To go on behind it: landfall accept-gap {} {} --reason '…' (or kafka.on_gap = \"record\")",
+        partition.topic, partition.partition
     )]
     Gap {
         /// Partition.
@@ -130,8 +156,9 @@ pub enum SourceError {
     /// The topic was made anew or cut.
     #[error(
         "{partition}: the log goes on at offset {end}, but Kafka's newest message is before offset {high}: the topic \
-         was deleted and made again, or truncated. This partition is stopped; the others go on. Give the new topic a \
-         job with a new checkpoint and new tables"
+         was deleted and made again, or truncated. This partition is stopped; the others go on. If the topic is meant \
+         to begin anew: landfall accept-topic {} --reason '…'",
+        partition.topic
     )]
     Truncated {
         /// Partition.
@@ -140,6 +167,19 @@ pub enum SourceError {
         end: Offset,
         /// Kafka's high watermark.
         high: i64,
+    },
+    /// The topic was made anew, and is already longer than what was read of the old one.
+    #[error(
+        "{partition}: the message at offset {offset} is not the one that was landed (its time or bytes differ): the \
+         topic was deleted and made again. This partition is stopped; the others go on. If the topic is meant to begin \
+         anew: landfall accept-topic {} --reason '…'",
+        partition.topic
+    )]
+    Replaced {
+        /// Partition.
+        partition: TopicPartition,
+        /// The last offset that the log has landed.
+        offset: i64,
     },
     /// The client gave up for good.
     #[error("Kafka client: {0}")]
@@ -150,7 +190,9 @@ impl SourceError {
     /// The partition that it is about.
     pub fn partition(&self) -> Option<&TopicPartition> {
         match self {
-            SourceError::Gap { partition, .. } | SourceError::Truncated { partition, .. } => Some(partition),
+            SourceError::Gap { partition, .. }
+            | SourceError::Truncated { partition, .. }
+            | SourceError::Replaced { partition, .. } => Some(partition),
             _ => None,
         }
     }
@@ -160,7 +202,7 @@ impl SourceError {
         match self {
             SourceError::Unreachable { .. } => Fault::Retry,
             SourceError::Config(_) | SourceError::NoTopic { .. } => Fault::Config,
-            SourceError::Gap { .. } | SourceError::Truncated { .. } => Fault::BadData,
+            SourceError::Gap { .. } | SourceError::Truncated { .. } | SourceError::Replaced { .. } => Fault::BadData,
             SourceError::Fatal(_) => Fault::Retry,
         }
     }

@@ -1,5 +1,6 @@
 //! Where files live: one small port, its adapters, and the self-test that refuses a storage that cannot commit.
 
+pub mod failing;
 mod hdfs;
 mod local;
 mod location;

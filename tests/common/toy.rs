@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use landfall::checkpoint::{Layout, PartitionEntry};
-use landfall::commit::{Batch, Committer, Content, ContentError, DataFile, Job, Log};
+use landfall::commit::{Batch, Committer, Content, ContentError, DataFile, Host, Job, Log, RealHost};
 use landfall::model::{Accounting, Offset, Slot, TopicPartition};
 use landfall::storage::Storage;
-use uuid::Uuid;
 
 pub const CHECKPOINT: &str = "/checkpoint";
 pub const TABLES: [&str; 2] = ["a", "b"];
@@ -55,25 +54,42 @@ pub fn batch(ranges: &[(i32, i64, i64)], stamped: bool) -> Arc<Batch> {
         let records = (end - start) as u64;
         read += records;
         let (start, end) = (Offset(start), Offset(end));
-        partitions.push(PartitionEntry { topic: "events".to_owned(), p, start, end, records, tail: None });
+        partitions.push(PartitionEntry {
+            topic: "events".to_owned(),
+            p,
+            start,
+            end,
+            incarnation: 0,
+            records,
+            tail: None,
+        });
     }
     let counts = Accounting { read, events: read, ..Accounting::default() };
     Arc::new(Batch { partitions, counts, content: Box::new(Rows { text, stamped }) })
 }
 
+/// The job, as its daemons know it.
+pub fn job() -> Job {
+    let tables = TABLES.map(|t| (t.to_owned(), table_dir(t))).to_vec();
+    Job { name: "toy".to_owned(), topics: vec!["events".to_owned()], tables }
+}
+
 /// Starts a daemon's committer on the storage, as `run` does.
 pub async fn open(storage: Arc<dyn Storage>) -> Committer {
-    let log = Log::new(storage, Layout::new(CHECKPOINT));
-    let incarnation = Uuid::new_v4();
-    let tables = TABLES.map(|t| (t.to_owned(), table_dir(t))).to_vec();
-    let job = Job { name: "toy".to_owned(), topics: vec!["events".to_owned()], tables, now_ms: 0 };
+    open_on(storage, Arc::new(RealHost), 5000).await
+}
+
+/// The same in another process, with epochs of so many slots.
+pub async fn open_on(storage: Arc<dyn Storage>, host: Arc<dyn Host>, slots_per_epoch: u64) -> Committer {
+    let log = Log::new(storage, Layout::new(CHECKPOINT), host.clone());
+    let incarnation = host.new_id();
     loop {
         // Start-up stops at the first error; a supervisor starts it again.
-        if log.make_directories(incarnation, &job).await.is_err() {
+        if log.make_directories(incarnation, &job()).await.is_err() {
             continue;
         }
-        if let Ok(opened) = log.open(incarnation, &job, &[]).await {
-            return Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), || 0);
+        if let Ok(opened) = log.open(&job(), &[]).await {
+            return Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), slots_per_epoch);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Ranges, accounts and rows of a batch.
 
 use super::*;
-use crate::batch::{FieldErrors, PushError, Tail};
+use crate::batch::{FieldErrors, PushError};
 use crate::fault::Fault;
+use crate::model::Tail;
 use crate::model::{Accounting, OffsetRange};
 
 const SWORD: &str = r#"{"event_type": "purchase_sword", "Host": "h", "type": "sabre", "cost": 6}"#;
@@ -32,7 +33,7 @@ fn a_sword_lands_in_two_tables_and_the_batch_number_comes_last() {
 fn ranges_chain_over_holes_and_batches() {
     let mut b = buffer(&seeds(), &seed_settings());
     let (p0, p1) = (TopicPartition::new("events", 0), TopicPartition::new("events", 1));
-    b.start(p1.clone(), Offset(100)).unwrap();
+    b.start(p1.clone(), Offset(100), 0).unwrap();
     let mut put = |partition: &TopicPartition, offset: i64| {
         b.push(&Record { partition, offset, timestamp_ms: None, key: None, value: Some(b"{}") })
     };
@@ -55,8 +56,8 @@ fn ranges_chain_over_holes_and_batches() {
     assert!(b.is_empty());
     b.push(&Record { partition: &p1, offset: 108, timestamp_ms: None, key: None, value: None }).unwrap();
     // A partition that something was read of goes on where it is; another may be moved.
-    assert!(b.start(p1.clone(), Offset(5)).is_err() && b.start(p1.clone(), Offset(109)).is_ok());
-    b.start(p0.clone(), Offset(50)).unwrap();
+    assert!(b.start(p1.clone(), Offset(5), 0).is_err() && b.start(p1.clone(), Offset(109), 0).is_ok());
+    b.start(p0.clone(), Offset(50), 0).unwrap();
     let sealed = b.seal();
     assert_eq!((sealed.partitions.len(), sealed.partitions[0].range), (1, of(108, 109)));
     assert_eq!(sealed.accounting, Accounting { read: 1, tombstones: 1, ..Accounting::default() });
@@ -65,7 +66,7 @@ fn ranges_chain_over_holes_and_batches() {
     b.clear();
     assert!(b.is_empty() && b.bytes() == 0);
     assert!(matches!(push(&mut b, 51, None), Err(PushError::NotStarted { .. })));
-    b.start(p0, Offset(0)).unwrap();
+    b.start(p0, Offset(0), 0).unwrap();
     push(&mut b, 0, Some(SWORD.as_bytes())).unwrap();
     assert_eq!(rows(&b.seal(), "purchases").len(), 1);
 }

@@ -62,6 +62,7 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
             topics: vec!["events".into()],
             group_id: String::new(),
             starting_offsets: StartingOffsets::Earliest,
+            record_gaps: false,
             connect_timeout: Duration::ZERO,
             properties: BTreeMap::new(),
         },
@@ -74,6 +75,7 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
             user: None,
             properties: BTreeMap::new(),
         },
+        log: Log { slots_per_epoch: some(1), retention: Duration::ZERO, staging_retention: Duration::ZERO },
         metastore: None,
         messages: Messages {
             on_malformed: OnMalformed::DeadLetter,
@@ -101,7 +103,7 @@ fn seed_settings() -> Settings {
 /// A buffer whose partition `events[0]` starts at 0.
 fn buffer(tables: &[Table], settings: &Settings) -> BatchBuffer {
     let mut buffer = BatchBuffer::new(Arc::new(Plan::new(tables, settings).unwrap()));
-    buffer.start(TopicPartition::new("events", 0), Offset(0)).unwrap();
+    buffer.start(TopicPartition::new("events", 0), Offset(0), 0).unwrap();
     buffer
 }
 

@@ -57,7 +57,7 @@ fn a_wrong_value_is_shown_with_its_key_the_reason_and_what_is_allowed() {
         ("metastore.database = 'a-b'", "metastore.database = \"a-b\": not a name that Hive takes; allowed: letters, digits and _".to_owned()),
         ("kafka.properties.a = ['x']", "kafka.properties.a = [\"x\"]: not a single value; allowed: text, a number or true or false".to_owned()),
         ("kafka.properties.isolation.level = 'x'", "kafka.properties.\"isolation.level\" = \"x\": not a word known here; allowed: read_committed, read_uncommitted".to_owned()),
-        ("kafka = 5", "kafka = 5: not a section; allowed: a table of bootstrap_servers, topics, group_id, starting_offsets, connect_timeout, properties".to_owned()),
+        ("kafka = 5", "kafka = 5: not a section; allowed: a table of bootstrap_servers, topics, group_id, starting_offsets, on_gap, connect_timeout, properties".to_owned()),
         ("tables.x = 'all'", "tables.x = \"all\": not a section; allowed: a table of when, columns".to_owned()),
         ("[tables.a-b]", "tables.a-b: not a name that Hive takes; allowed: letters, digits and _".to_owned()),
         ("[tables.Dead_Letters]", "tables.dead_letters: the dead-letter table takes no routed messages: its rows and columns are built in; remove it here, or name another table in messages.dead_letter_table".to_owned()),
@@ -84,7 +84,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
         ("trigger.zzzzzz = 'pa55'", "trigger.zzzzzz: unknown key; known here: interval, max_bytes, max_rows"),
         (
             "zzzzzzzz = 1",
-            "zzzzzzzz: unknown key; known here: job, migrations, timestamp_zone, kafka, trigger, storage, metastore, messages, tables",
+            "zzzzzzzz: unknown key; known here: job, migrations, timestamp_zone, kafka, trigger, storage, log, metastore, messages, tables",
         ),
     ] {
         assert_eq!(one_error(text), expected);

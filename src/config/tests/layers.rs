@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::load::load_or_default;
 use super::super::settings::{
-    ColumnSource, FieldTest, Kafka, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage,
+    ColumnSource, FieldTest, Kafka, Log, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage,
     TableSettings, Trigger, Unrouted, When,
 };
 use super::{ONE_TABLE, load_texts, variables};
@@ -22,6 +22,7 @@ fn defaults() -> Settings {
             topics: vec!["events".to_owned()],
             group_id: "landfall-landfall".to_owned(),
             starting_offsets: StartingOffsets::Earliest,
+            record_gaps: false,
             connect_timeout: Duration::from_secs(30),
             properties: BTreeMap::new(),
         },
@@ -37,6 +38,11 @@ fn defaults() -> Settings {
             write_timeout: Duration::from_secs(120),
             user: None,
             properties: BTreeMap::new(),
+        },
+        log: Log {
+            slots_per_epoch: NonZeroU64::new(5000).unwrap(),
+            retention: Duration::from_secs(7 * 24 * 3600),
+            staging_retention: Duration::from_secs(24 * 3600),
         },
         metastore: Some(Metastore {
             uri: "thrift://localhost:9083".to_owned(),

@@ -1,0 +1,4 @@
+//! Of the commit, without any storage.
+#![allow(clippy::unwrap_used)]
+
+mod machine;
