@@ -197,6 +197,10 @@ impl ConsumerThread {
         if let Err(e) = self.consumer.assign(&list) {
             return self.assign_later(wanted, "assign partitions", &e);
         }
+        // The client remembers a pause beyond an assignment.
+        if let Err(e) = self.consumer.resume(&list) {
+            return self.assign_later(wanted, "resume partitions", &e);
+        }
         self.said.clear();
         self.paused = false;
         // What waits of an earlier session is of no use to anybody; of this one, reading goes on behind it.
