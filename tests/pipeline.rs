@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use landfall::batch::{Plan, Trigger};
 use landfall::checkpoint::Layout;
-use landfall::commit::{Committer, Job, Log, RealHost};
+use landfall::commit::{Committer, Decision, Job, Log, RealHost};
 use landfall::config::{Settings, load_embedded};
 use landfall::encode::read_back;
-use landfall::model::TopicPartition;
+use landfall::model::{Offset, TopicPartition};
 use landfall::observe::Status;
 use landfall::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
-use landfall::schema::migrations;
+use landfall::schema::{Table, migrations};
 use landfall::source::{MemorySource, MemoryTopic};
 use landfall::storage::{MemoryStorage, Storage};
 use tokio::sync::watch;
@@ -54,6 +54,21 @@ impl Running {
     }
 }
 
+fn tables() -> Vec<Table> {
+    migrations::load(&MIGRATIONS.map(|(n, t)| (n.to_owned(), t.to_owned()))).unwrap()
+}
+
+/// Opens the job's log, with short epochs.
+async fn committer(storage: &Arc<dyn Storage>) -> Committer {
+    let log = Log::new(storage.clone(), Layout::new("/checkpoint"), Arc::new(RealHost));
+    let incarnation = Uuid::new_v4();
+    let tables = tables().into_iter().map(|t| (t.name, t.location)).collect();
+    let job = Job { name: "test".to_owned(), topics: vec!["events".to_owned()], tables };
+    log.make_directories(incarnation, &job).await.unwrap();
+    let opened = log.open(&job, &[]).await.unwrap();
+    Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), 5)
+}
+
 /// Starts a daemon on a topic and a storage, as `landfall run` does.
 async fn start(
     topic: &MemoryTopic,
@@ -61,16 +76,10 @@ async fn start(
     settings: &Settings,
     until: Option<BTreeMap<TopicPartition, i64>>,
 ) -> Running {
-    let tables = migrations::load(&MIGRATIONS.map(|(n, t)| (n.to_owned(), t.to_owned()))).unwrap();
+    let tables = tables();
     let plan = Arc::new(Plan::new(&tables, settings).unwrap());
-    let log = Log::new(storage.clone(), Layout::new("/checkpoint"), Arc::new(RealHost));
-    let incarnation = Uuid::new_v4();
-    let dirs: Vec<_> = tables.iter().map(|t| (t.name.clone(), t.location.clone())).collect();
-    let locations = dirs.iter().map(|(_, dir)| dir.clone()).collect();
-    let job = Job { name: "test".to_owned(), topics: vec!["events".to_owned()], tables: dirs };
-    log.make_directories(incarnation, &job).await.unwrap();
-    let opened = log.open(&job, &[]).await.unwrap();
-    let committer = Committer::new(log, opened.job, opened.state, incarnation, "test".to_owned(), 5);
+    let locations = tables.iter().map(|t| t.location.clone()).collect();
+    let committer = committer(storage).await;
     let (stop, stopped) = watch::channel(false);
     let (sender, status) = watch::channel(Status::default());
     let pipeline = Pipeline::new(Parts {
@@ -178,6 +187,77 @@ async fn a_stop_lands_what_is_buffered() {
     assert_eq!(daemon.status.borrow().messages, 0);
     daemon.stop().await.unwrap();
     assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..30));
+}
+
+#[tokio::test]
+async fn a_rebalance_waits_until_what_is_buffered_is_landed() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let settings = settings(&[("LANDFALL__TRIGGER__INTERVAL", "1h")]);
+    topic.create(&partition(0));
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    for round in 1..=3 {
+        for n in (round - 1) * 10..round * 10 {
+            topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        topic.rebalance();
+        daemon.landed(10 * round as u64).await;
+    }
+    assert_eq!(daemon.status.borrow().batches, 3, "nothing is read twice, no batch is empty");
+    daemon.stop().await.unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..30));
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_stops_until_somebody_says_that_it_begins_anew() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let settings = settings(&[]);
+    for n in 0..10 {
+        topic.append(&partition(0), 7, Some(sword(n).as_bytes()));
+    }
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    daemon.landed(10).await;
+    daemon.stop().await.unwrap();
+    // Longer than before: only the fingerprint of the message at offset 9 tells.
+    topic.remake();
+    for n in 100..130 {
+        topic.append(&partition(0), 7, Some(sword(n).as_bytes()));
+    }
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    let stopped = daemon.status.wait_for(|s| !s.stopped.is_empty()).await.unwrap().stopped.clone();
+    assert!(stopped[0].contains("the message at offset 9 is not the one that was landed"), "{stopped:?}");
+    let mut operator = committer(&storage).await;
+    let why = Decision { reason: "the topic was made anew".to_owned(), operator: "test".to_owned() };
+    operator.accept_topic("events".to_owned(), [(0, Offset(0))].into(), why).await.unwrap().expect("a slot");
+    // The daemon finds the operator's word in the log by itself.
+    daemon.landed(30).await;
+    assert!(daemon.status.borrow().stopped.is_empty());
+    daemon.stop().await.unwrap();
+    let mut expected = [costs(0..10), costs(100..130)].concat();
+    expected.sort();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, expected);
+}
+
+#[tokio::test]
+async fn a_gap_can_be_recorded_instead_of_stopping_its_partition() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let settings = settings(&[("LANDFALL__KAFKA__ON_GAP", "record")]);
+    for n in 0..10 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+    }
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    daemon.landed(10).await;
+    daemon.stop().await.unwrap();
+    for n in 10..20 {
+        topic.append(&partition(0), 0, Some(sword(n).as_bytes()));
+    }
+    topic.expire(&partition(0), 15);
+    let mut daemon = start(&topic, &storage, &settings, None).await;
+    daemon.landed(5).await;
+    daemon.stop().await.unwrap();
+    let mut expected = [costs(0..10), costs(15..20)].concat();
+    expected.sort();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, expected);
 }
 
 #[tokio::test]

@@ -1,18 +1,22 @@
 //! The memory twin: topics in memory, one consumer that owns every partition.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::TryRecvError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::port::{Assignment, Event, Source, SourceError, Start};
+use super::port::{Assignment, Event, Hold, Source, SourceError, Start};
 use crate::model::{Chunk, Offset, Record, Tail, TopicPartition};
 
 type Message = (i64, Option<Vec<u8>>);
 
 #[derive(Debug, Default)]
 struct Topics {
+    /// How often the group shared the partitions out.
+    generation: u64,
     partitions: BTreeMap<TopicPartition, (i64, Vec<Message>)>,
     committed: BTreeMap<TopicPartition, Offset>,
 }
@@ -55,6 +59,12 @@ impl MemoryTopic {
         self.lock().partitions.values_mut().for_each(|partition| *partition = (0, Vec::new()));
     }
 
+    /// Lets the group take all partitions away and share them out again.
+    pub fn rebalance(&self) {
+        self.lock().generation += 1;
+        self.appended.notify_waiters();
+    }
+
     /// The group offsets that a consumer wrote.
     pub fn committed(&self) -> BTreeMap<TopicPartition, Offset> {
         self.lock().committed.clone()
@@ -68,6 +78,9 @@ pub struct MemorySource {
     control: Mutex<VecDeque<Event>>,
     data: Mutex<VecDeque<Event>>,
     session: Mutex<u64>,
+    generation: u64,
+    /// Sees the end of the pipeline's hold on a rebalance.
+    released: Option<std::sync::mpsc::Receiver<()>>,
     positions: Mutex<BTreeMap<TopicPartition, (Offset, bool)>>,
 }
 
@@ -78,15 +91,39 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 impl MemorySource {
     /// A consumer that hands out chunks of at most `chunk` messages.
     pub fn subscribe(topic: &MemoryTopic, chunk: usize) -> MemorySource {
-        let partitions = topic.lock().partitions.keys().cloned().collect();
+        let topics = topic.lock();
+        let (generation, partitions) = (topics.generation, topics.partitions.keys().cloned().collect());
         MemorySource {
             topic: topic.clone(),
             chunk,
-            control: Mutex::new(VecDeque::from([Event::Assigned { generation: 1, partitions }])),
+            generation,
+            released: None,
+            control: Mutex::new(VecDeque::from([Event::Assigned { generation, partitions }])),
             data: Mutex::default(),
             session: Mutex::default(),
             positions: Mutex::default(),
         }
+    }
+
+    /// What the group has to say.
+    fn rebalanced(&mut self) -> Option<Event> {
+        if let Some(released) = &self.released {
+            if released.try_recv() == Err(TryRecvError::Empty) {
+                return None;
+            }
+            self.released = None;
+            let partitions = self.topic.lock().partitions.keys().cloned().collect();
+            return Some(Event::Assigned { generation: self.generation, partitions });
+        }
+        let generation = self.topic.lock().generation;
+        if generation == self.generation {
+            return None;
+        }
+        self.generation = generation;
+        lock(&self.positions).clear();
+        let (hold, released) = Hold::new();
+        self.released = Some(released);
+        Some(Event::Revoked { lost: false, hold })
     }
 
     fn read(&self) -> Option<Event> {
@@ -134,10 +171,17 @@ impl Source for MemorySource {
             if let Some(event) = lock(&self.control).pop_front() {
                 return Some(event);
             }
+            if let Some(event) = self.rebalanced() {
+                return Some(event);
+            }
             if data && let Some(event) = self.read() {
                 return Some(event);
             }
-            appended.await;
+            if self.released.is_some() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            } else {
+                appended.await;
+            }
         }
     }
 
