@@ -25,18 +25,42 @@ pub(super) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     fault: Option<NetFault>,
-    /// The open ones: from the relay, to the server.
-    connections: BTreeMap<u64, (UnixStream, TcpStream)>,
+    /// The open ones.
+    connections: BTreeMap<u64, Connection>,
     next: u64,
     shut: bool,
 }
 
+#[derive(Debug)]
+struct Connection {
+    /// Comes from the relay.
+    client: UnixStream,
+    server: TcpStream,
+    /// One direction has ended, and the other goes on: HDFS's clients close what they have written to the end.
+    half_closed: bool,
+}
+
 impl State {
     fn close(&mut self, connection: u64) {
-        if let Some((client, server)) = self.connections.remove(&connection) {
+        if let Some(Connection { client, server, .. }) = self.connections.remove(&connection) {
             // They may be closed from the other side already.
             client.shutdown(Shutdown::Both).ok();
             server.shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// Tells the receiver that no more comes this way.
+    fn close_half(&mut self, id: u64, way: Direction) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Connection { client, server, half_closed } = connection;
+        let closed = match way {
+            Direction::ToServer => server.shutdown(Shutdown::Write),
+            _ => client.shutdown(Shutdown::Write),
+        };
+        if closed.is_err() || *half_closed {
+            self.close(id);
+        } else {
+            *half_closed = true;
         }
     }
 
@@ -115,7 +139,7 @@ impl Gate {
             }
             state.next += 1;
             let id = state.next;
-            state.connections.insert(id, (client, server));
+            state.connections.insert(id, Connection { client, server, half_closed: false });
             id
         };
         let back = self.clone();
@@ -127,13 +151,15 @@ impl Gate {
     fn pump(&self, id: u64, way: Direction, mut from: impl Read, mut to: impl Write) {
         let mut buffer = vec![0; 32 * 1024];
         loop {
-            let read = from.read(&mut buffer).unwrap_or(0);
+            let read = from.read(&mut buffer);
             // The end of a connection is held back as well: where nothing arrives, no close does.
-            if !self.pass(id, way) || read == 0 || to.write_all(&buffer[..read]).is_err() {
-                break;
+            let passed = self.pass(id, way);
+            match read {
+                Ok(0) if passed => return self.state().close_half(id, way),
+                Ok(read) if passed && to.write_all(&buffer[..read]).is_ok() => {}
+                _ => return self.state().close(id),
             }
         }
-        self.state().close(id);
     }
 
     /// Waits until a chunk may go on; false: its connection is closed.

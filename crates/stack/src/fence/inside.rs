@@ -73,22 +73,18 @@ fn accept(listener: &TcpListener, socket: &PathBuf) {
 fn join(client: TcpStream, server: UnixStream) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (client_too, server_too) = (client.try_clone()?, server.try_clone()?);
-    let close = |client: &TcpStream, server: &UnixStream| {
-        // One of them is closed already.
-        client.shutdown(Shutdown::Both).ok();
-        server.shutdown(Shutdown::Both).ok();
-    };
-    thread::spawn(move || {
-        pass(&client_too, &server_too);
-        close(&client_too, &server_too);
+    thread::spawn(move || match pass(&client, &server) {
+        Ok(()) => server.shutdown(Shutdown::Write),
+        Err(_) => client.shutdown(Shutdown::Both).and(server.shutdown(Shutdown::Both)),
     });
-    thread::spawn(move || {
-        pass(&server, &client);
-        close(&client, &server);
+    thread::spawn(move || match pass(&server_too, &client_too) {
+        Ok(()) => client_too.shutdown(Shutdown::Write),
+        Err(_) => client_too.shutdown(Shutdown::Both).and(server_too.shutdown(Shutdown::Both)),
     });
     Ok(())
 }
 
-fn pass(mut from: impl Read, mut to: impl Write) {
-    io::copy(&mut from, &mut to).ok(); // however it ends, the connection is over
+/// To the end of what comes. A connection goes on in the other direction after that.
+fn pass(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    io::copy(&mut from, &mut to).map(drop)
 }
