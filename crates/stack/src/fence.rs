@@ -37,6 +37,9 @@ pub enum NetFault {
     Delay(Duration),
     /// Bytes in these directions are held back, and nobody is told: a firewall that drops packets.
     Hold(Direction),
+    /// Nothing, until a request comes that contains all these texts. From it on, bytes are held back: the request itself,
+    /// or everything that the server answers to it. [`Fence::holds`] tells when.
+    HoldFrom(&'static [&'static str], Direction),
 }
 
 /// The way that bytes take.
@@ -124,6 +127,11 @@ impl Fence {
     pub fn heal(&self, part: &str, held: Held) -> Result<()> {
         self.gate(part)?.set(None, Some(held));
         Ok(())
+    }
+
+    /// Whether bytes are held back.
+    pub fn holds(&self, part: &str) -> Result<bool> {
+        Ok(matches!(self.gate(part)?.fault(), Some(NetFault::Hold(_))))
     }
 
     fn gate(&self, part: &str) -> Result<&Gate> {

@@ -103,6 +103,15 @@ fn bytes_pass_are_delayed_held_back_and_lost() -> Result<()> {
     assert_eq!(heard.load(Ordering::SeqCst), before);
     fence.heal("echo", Held::Delivered)?;
     assert_eq!(said(asking)?, "hello");
+
+    // Only what was waited for is held back.
+    fence.break_part("echo", NetFault::HoldFrom(&["hel", "llo"], Direction::ToServer))?;
+    assert_eq!(said(shell(&fence, &hello.replace("echo hello", "echo hallo")).spawn()?)?, "hallo");
+    assert!(!fence.holds("echo")?);
+    let asking = shell(&fence, &hello).spawn()?;
+    wait_until("the request is held back", || fence.holds("echo").is_ok_and(|holds| holds))?;
+    fence.heal("echo", Held::Lost)?;
+    assert_eq!(said(asking)?, "none");
     assert!(fence.break_part("nobody", NetFault::Cut).is_err());
     Ok(())
 }

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use landfall::checkpoint::Manifest;
 use landfall::game::Load;
-use landfall::storage::Storage;
 use landfall_stack::fence::{Direction, Fence, Held, NetFault};
 
 use super::{LIMIT, assert_landed, chaos_config, fence, setting};
@@ -18,10 +16,27 @@ const TRIES: u32 = 10;
 /// When the daemon is paused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Moment {
-    /// Its batch is whole in staging, and the commit's rename is not sent.
+    /// Its batch is in staging, and the commit's rename is not sent.
     Staged,
-    /// The rename, or the last question before it, is on its way, and arrives only after another daemon took over.
+    /// The rename is on its way, and arrives only after another daemon took over.
     RenameOnItsWay,
+    /// The rename has committed the batch, and the answer never arrives.
+    AnswerLost,
+}
+
+impl Moment {
+    /// From which request on what is held back: that for the listing of the whole batch, or the rename.
+    fn fault(self) -> NetFault {
+        match self {
+            Moment::Staged => NetFault::HoldFrom(&["getListing", "/staging/"], Direction::ToServer),
+            Moment::RenameOnItsWay => NetFault::HoldFrom(&["rename2", "/staging/"], Direction::ToServer),
+            Moment::AnswerLost => NetFault::HoldFrom(&["rename2", "/staging/"], Direction::ToClient),
+        }
+    }
+
+    fn held(self) -> Held {
+        if self == Moment::AnswerLost { Held::Lost } else { Held::Delivered }
+    }
 }
 
 #[test]
@@ -43,10 +58,13 @@ fn a_daemon_paused_between_staging_and_commit_changes_nothing_when_it_wakes() {
     let shared = |d: &Daemon| batches_of(d, &job, 2) > 2;
     wait_for(LIMIT, "both land", || (shared(&one) && shared(&two)).then_some(()));
 
-    let moments = [Some(Moment::Staged), fence.as_ref().map(|_| Moment::RenameOnItsWay)];
+    let moments: &[Moment] = match fence {
+        Some(_) => &[Moment::Staged, Moment::RenameOnItsWay, Moment::AnswerLost],
+        None => &[Moment::Staged],
+    };
     let mut missed = 0;
-    for moment in moments.into_iter().flatten() {
-        while !pause_at(&world, &job, &own, moment, fence.as_ref(), [&one, &two], pause) {
+    for moment in moments {
+        while !pause_at(&world, &job, &own, *moment, fence.as_ref(), [&one, &two], pause) {
             missed += 1;
             assert!(missed < TRIES, "the daemon was never paused when {moment:?}");
         }
@@ -57,11 +75,11 @@ fn a_daemon_paused_between_staging_and_commit_changes_nothing_when_it_wakes() {
     two.terminate(LIMIT);
     let landed = assert_landed(&world, &job);
     let dropped = one.text().matches("another daemon landed messages of this batch").count();
+    let slots = [&one, &two].iter().flat_map(|d| d.progress()).filter_map(|p| p["batchId"].as_u64()).max().unwrap() + 1;
     println!(
-        "paused for {} s between staging and commit ({missed} missed): {sent} messages, {} slots, {dropped} batches \
+        "paused for {} s each, when {moments:?} ({missed} missed): {sent} messages, {slots} slots, {dropped} batches \
          dropped on waking: {:?} rows, each once",
         pause.as_secs(),
-        job.slots(),
         landed.rows
     );
 }
@@ -76,47 +94,38 @@ fn pause_at(
     [one, two]: [&Daemon; 2],
     pause: Duration,
 ) -> bool {
-    let network = |fault| fence.iter().for_each(|fence| fence.break_part("namenode", fault).unwrap());
-    let heal = || fence.iter().for_each(|fence| fence.heal("namenode", Held::Delivered).unwrap());
-    // Slow enough to be met between two calls.
-    network(NetFault::Delay(Duration::from_millis(200)));
-    let attempt = wait_for(LIMIT, "a batch is whole in staging", || whole_attempt(world, own));
-    if moment == Moment::RenameOnItsWay {
-        network(NetFault::Hold(Direction::ToServer));
-        std::thread::sleep(Duration::from_millis(300));
-    }
+    let hit = match fence {
+        Some(fence) => {
+            fence.break_part("namenode", moment.fault()).unwrap();
+            wait_for(LIMIT, format!("{moment:?}"), || fence.holds("namenode").unwrap().then_some(()));
+            one.signal("STOP");
+            true
+        }
+        // It is a matter of luck.
+        None => {
+            let attempt = wait_for(LIMIT, "a batch in staging", || attempt(world, own));
+            one.signal("STOP");
+            world.list(&attempt).is_some()
+        }
+    };
     let begun = Instant::now();
-    one.signal("STOP");
-    // What it had said before has arrived after this.
-    std::thread::sleep(Duration::from_millis(500));
-    let hit = world.list(&attempt).is_some();
     let (all, shared) = (batches_of(two, job, 4), batches_of(one, job, 2));
     if hit {
         wait_for(LIMIT, "the other takes over", || (batches_of(two, job, 4) > all + 1).then_some(()));
         std::thread::sleep(pause.saturating_sub(begun.elapsed()));
-        assert!(moment == Moment::Staged || world.list(&attempt).is_some(), "somebody took what is on its way");
     }
-    heal();
-    if hit && moment == Moment::RenameOnItsWay {
-        // It arrives while its sender still sleeps.
-        std::thread::sleep(Duration::from_secs(1));
+    if let Some(fence) = fence {
+        fence.heal("namenode", moment.held()).unwrap();
+        // What was on its way arrives while its sender still sleeps.
+        std::thread::sleep(Duration::from_millis(500));
     }
     one.signal("CONT");
     wait_for(LIMIT, "it is back", || (batches_of(one, job, 2) > shared + 1).then_some(()));
     hit
 }
 
-/// A batch of this process that is whole in staging.
-fn whole_attempt(world: &World, own: &str) -> Option<String> {
-    let attempts = world.list(own)?.into_iter().filter(|e| uuid::Uuid::try_parse(&e.name).is_ok());
-    attempts.map(|e| format!("{own}/{}", e.name)).find(|dir| is_whole(world, dir) == Some(true))
-}
-
-fn is_whole(world: &World, dir: &str) -> Option<bool> {
-    let entries = world.list(dir)?;
-    let manifest = entries.iter().find(|e| e.name.starts_with("m.") && e.len > 0)?;
-    let path = format!("{dir}/{}", manifest.name);
-    let manifest = Manifest::parse(&path, &world.runtime.block_on(world.hdfs.read(&path)).ok()?).ok()?;
-    let there = |name: &str, len| entries.iter().any(|e| e.name == name && e.len == len);
-    Some(manifest.files.iter().all(|file| there(&file.name, file.bytes)))
+/// A batch of this process in staging.
+fn attempt(world: &World, own: &str) -> Option<String> {
+    let mut names = world.list(own)?.into_iter().map(|e| e.name);
+    Some(format!("{own}/{}", names.find(|name| uuid::Uuid::try_parse(name).is_ok())?))
 }

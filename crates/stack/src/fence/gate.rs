@@ -110,6 +110,10 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    pub fn fault(&self) -> Option<NetFault> {
+        self.state().fault
+    }
+
     /// Ends all connections and takes no more.
     pub fn shut(&self) {
         let mut state = self.state();
@@ -153,7 +157,7 @@ impl Gate {
         loop {
             let read = from.read(&mut buffer);
             // The end of a connection is held back as well: where nothing arrives, no close does.
-            let passed = self.pass(id, way);
+            let passed = self.pass(id, way, &buffer[..*read.as_ref().unwrap_or(&0)]);
             match read {
                 Ok(0) if passed => return self.state().close_half(id, way),
                 Ok(read) if passed && to.write_all(&buffer[..read]).is_ok() => {}
@@ -163,9 +167,15 @@ impl Gate {
     }
 
     /// Waits until a chunk may go on; false: its connection is closed.
-    fn pass(&self, id: u64, way: Direction) -> bool {
+    fn pass(&self, id: u64, way: Direction, chunk: &[u8]) -> bool {
         let came = Instant::now();
         let mut state = self.state();
+        if let Some(NetFault::HoldFrom(texts, direction)) = state.fault
+            && way == Direction::ToServer
+            && texts.iter().all(|text| chunk.windows(text.len()).any(|bytes| bytes == text.as_bytes()))
+        {
+            state.fault = Some(NetFault::Hold(direction));
+        }
         loop {
             if !state.connections.contains_key(&id) {
                 return false;
