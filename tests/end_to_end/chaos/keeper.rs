@@ -17,7 +17,7 @@ pub fn keep(run: &Run, seat: usize, mut rng: StdRng) -> Daemon {
     let mut daemon = start(run, seat);
     loop {
         // Some die at their start, some after a few batches.
-        let lives = if rng.random_bool(0.15) { rng.random_range(50..2000) } else { rng.random_range(4500..18_000) };
+        let lives = if rng.random_bool(0.15) { rng.random_range(50..2000) } else { rng.random_range(4000..16_000) };
         if !watch(run, seat, &mut daemon, Duration::from_millis(lives)) {
             return daemon;
         }

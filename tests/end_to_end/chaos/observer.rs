@@ -146,3 +146,56 @@ impl Table {
         self.rows += file.total_rows;
     }
 }
+
+// What makes it fail is what it is for.
+mod tests {
+    use super::{Entry, Table, read_back};
+
+    fn listing(names: &[&str]) -> Vec<Entry> {
+        let entry = |name: &&str| Entry { name: (*name).to_owned(), is_dir: false, len: 9, modified_ms: 0 };
+        names.iter().map(entry).collect()
+    }
+
+    fn seen(listings: &[&[&str]]) -> Table {
+        let mut table = Table::new("guilds", "/guilds".to_owned());
+        listings.iter().for_each(|names| table.compare(listing(names)));
+        table
+    }
+
+    /// A file with these offsets of partition 0.
+    fn file(offsets: &[u64]) -> read_back::ReadBack {
+        let schema = ["_kafka_partition", "_kafka_offset"].map(|name| (name.to_owned(), "bigint".to_owned()));
+        let rows: Vec<_> = offsets.iter().map(|offset| vec![Some("0".to_owned()), Some(offset.to_string())]).collect();
+        let total_rows = rows.len() as u64;
+        read_back::ReadBack { schema: schema.to_vec(), rows, total_rows, footer: [].into() }
+    }
+
+    #[test]
+    fn the_chaos_reader_takes_files_that_come_in_order_and_rows_that_come_once() {
+        let mut table = seen(&[&["_owner.json"], &["01-0-a.parquet", "03-0-b.parquet"]]);
+        assert_eq!((table.files.len(), table.last_slot), (2, Some(3)));
+        table.remember("one", &file(&[0, 64, 200]));
+        table.remember("two", &file(&[1, 63]));
+        assert_eq!(table.rows, 5);
+    }
+
+    #[test]
+    #[should_panic(expected = "vanished")]
+    fn the_chaos_reader_misses_a_file_that_is_gone() {
+        seen(&[&["01-0-a.parquet", "03-0-b.parquet"], &["03-0-b.parquet"]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "out of order")]
+    fn the_chaos_reader_refuses_a_file_that_is_older_than_another() {
+        seen(&[&["03-0-b.parquet"], &["02-0-a.parquet", "03-0-b.parquet"]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "twice")]
+    fn the_chaos_reader_refuses_a_row_that_was_there() {
+        let mut table = seen(&[]);
+        table.remember("one", &file(&[0, 64, 200]));
+        table.remember("two", &file(&[1, 64]));
+    }
+}
