@@ -1,5 +1,5 @@
 # The door to everything a person does here. `make help` explains.
-.PHONY: help demo quick test stack real image measure fetch
+.PHONY: help demo quick test stack real chaos image measure fetch
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -19,6 +19,10 @@ test: ## All tests, also on real Kafka, HDFS, Hive metastore and Presto (needs a
 real: ## Only the tests that need the real servers
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/real-tests
+
+chaos: ## An hour of kills, pauses, rebalances, server and network faults; CHAOS_SECONDS says another length
+	cargo build --locked --tests -p landfall -p landfall-stack
+	cargo run -q --locked -p landfall-stack -- run -- scripts/chaos
 
 stack: ## Real Kafka, HDFS, Hive metastore and Presto to play with, until Ctrl-C
 	cargo run -q --locked -p landfall-stack -- up

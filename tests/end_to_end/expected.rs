@@ -51,6 +51,8 @@ pub struct Expected {
     pub dead_letters: Vec<Vec<Value>>,
     pub unrouted: usize,
     pub tombstones: usize,
+    /// The rows end with Kafka's partition and offset.
+    positions: bool,
 }
 
 impl Expected {
@@ -60,19 +62,36 @@ impl Expected {
         expected
     }
 
+    /// Of tables that [declare](crate::job::Job::declare_positions) Kafka's partition and offset.
+    pub fn with_positions(topic: &str, messages: &[Message]) -> Expected {
+        let mut expected = Expected { positions: true, ..Expected::default() };
+        messages.iter().for_each(|message| expected.add(topic, message));
+        expected
+    }
+
+    /// How many rows each of [`crate::job::TABLES`] must have.
+    pub fn counts(&self) -> [usize; 4] {
+        [&self.sword_purchases, &self.purchases, &self.guilds, &self.dead_letters].map(Vec::len)
+    }
+
     /// The tables hold these rows: each once, and no others.
     pub fn assert_landed(&self, world: &World, catalog: &str, schema: &str) {
+        self.assert_landed_where(world, catalog, schema, ["true", "true"]);
+    }
+
+    /// The same for a part of the rows, by a condition for the tables of events and one for the dead letters.
+    pub fn assert_landed_where(&self, world: &World, catalog: &str, schema: &str, [events, dead]: [&str; 2]) {
         for (table, rows) in
             [("sword_purchases", &self.sword_purchases), ("purchases", &self.purchases), ("guilds", &self.guilds)]
         {
-            let found = world.presto(catalog, &format!("select * from {schema}.{table}"));
+            let found = world.presto(catalog, &format!("select * from {schema}.{table} where {events}"));
             assert_same_rows(format!("{catalog}.{schema}.{table}"), &found, rows);
         }
         let columns =
             "reason, raw_event, to_hex(raw_bytes), kafka_topic, kafka_partition, kafka_offset, kafka_timestamp";
-        let found = world.presto(catalog, &format!("select {columns} from {schema}.dead_letters"));
+        let found = world.presto(catalog, &format!("select {columns} from {schema}.dead_letters where {dead}"));
         assert_same_rows(format!("{catalog}.{schema}.dead_letters"), &found, &self.dead_letters);
-        let wrong = "batch_id < 0 or batch_id is null or coalesce(detail, '') = ''";
+        let wrong = format!("({dead}) and (batch_id < 0 or batch_id is null or coalesce(detail, '') = '')");
         let found = world.presto(catalog, &format!("select * from {schema}.dead_letters where {wrong}"));
         assert!(found.is_empty(), "{catalog}: dead letters without batch or detail: {found:?}");
     }
@@ -115,9 +134,9 @@ impl Expected {
             (&mut self.guilds, &GUILDS[..], kind.contains("guild")),
         ] {
             if wants {
-                rows.push(
-                    columns.iter().map(|(column, hive)| cell(column, hive, event.0, &event.1, message)).collect(),
-                );
+                let cells = columns.iter().map(|(column, hive)| cell(column, hive, event.0, &event.1, message));
+                let position = [json!(message.partition), json!(message.offset)];
+                rows.push(cells.chain(position.into_iter().filter(|_| self.positions)).collect());
                 wanted = true;
             }
         }

@@ -1,11 +1,14 @@
 //! A job of the test's own: configuration, migrations, database, directories; and its daemons.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use landfall_stack::fence::Fence;
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -107,10 +110,33 @@ timestamp = "kafka.timestamp"
         }
     }
 
+    /// Declares Kafka's partition and offset as the last columns of each table that has none.
+    pub fn declare_positions(&self) {
+        for entry in std::fs::read_dir(self.folder.path().join("migrations")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            if !text.contains("kafka_partition") {
+                let columns = ",\n    `_kafka_partition` int,\n    `_kafka_offset` bigint\n)\nstored as";
+                let more = text.replace("\n)\nstored as", columns);
+                assert_ne!(text, more, "{path:?}");
+                std::fs::write(path, more).unwrap();
+            }
+        }
+    }
+
     /// Starts `landfall run` with these arguments more.
     pub fn start(&self, args: &[&str]) -> Daemon {
+        self.start_as(landfall(), args)
+    }
+
+    /// Starts it behind a fence, if there is one.
+    pub fn start_behind(&self, fence: Option<&Fence>) -> Daemon {
+        let program = env!("CARGO_BIN_EXE_landfall");
+        self.start_as(fence.map_or_else(landfall, |fence| unconfigured(fence.command(program.as_ref()))), &[])
+    }
+
+    fn start_as(&self, mut command: Command, args: &[&str]) -> Daemon {
         let n = self.starts.fetch_add(1, Ordering::Relaxed);
-        let mut command = landfall();
         command.arg("run").arg("--config").arg(self.folder.path().join("landfall.toml")).args(args);
         command.env("HADOOP_USER_NAME", self.world.stack.user());
         Daemon::spawn(command, self.folder.path().join(format!("run-{n}.log")))
@@ -171,7 +197,10 @@ pub fn repository() -> &'static Path {
 
 /// The binary, in an environment without configuration.
 pub fn landfall() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+    unconfigured(Command::new(env!("CARGO_BIN_EXE_landfall")))
+}
+
+fn unconfigured(mut command: Command) -> Command {
     let ours = std::env::vars_os().map(|(name, _)| name).filter(|n| n.to_string_lossy().starts_with("LANDFALL"));
     ours.for_each(|name| _ = command.env_remove(name));
     command.env_remove("RUST_LOG").current_dir(repository());
@@ -182,13 +211,21 @@ pub fn landfall() -> Command {
 pub struct Daemon {
     child: Child,
     log: PathBuf,
+    read: Mutex<LogLines>,
+}
+
+/// The lines of a log that are JSON, as far as it was read, and how far that is.
+#[derive(Default)]
+struct LogLines {
+    lines: Vec<Value>,
+    at: u64,
 }
 
 impl Daemon {
     pub fn spawn(mut command: Command, log: PathBuf) -> Daemon {
         let file = File::create(&log).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-        Daemon { child: command.spawn().unwrap(), log }
+        Daemon { child: command.spawn().unwrap(), log, read: Mutex::default() }
     }
 
     pub fn id(&self) -> u32 {
@@ -229,7 +266,26 @@ impl Daemon {
 
     /// The lines of its log that are JSON.
     pub fn lines(&self) -> Vec<Value> {
-        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.read_on().lines.clone()
+    }
+
+    /// Reads what its log has more since the last time.
+    fn read_on(&self) -> MutexGuard<'_, LogLines> {
+        let mut read = self.read.lock().unwrap();
+        let mut file = File::open(&self.log).unwrap();
+        file.seek(SeekFrom::Start(read.at)).unwrap();
+        let mut more = Vec::new();
+        file.read_to_end(&mut more).unwrap();
+        // The last line may still be written.
+        more.truncate(more.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1));
+        read.at += more.len() as u64;
+        read.lines.extend(more.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok()));
+        read
+    }
+
+    /// Where its log is.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The progress records of its batches.
@@ -239,18 +295,19 @@ impl Daemon {
 
     /// Whether it has begun to read partitions.
     pub fn reads(&self) -> bool {
-        self.lines().iter().any(|line| line["message"] == "reading")
+        self.read_on().lines.iter().any(|line| line["message"] == "reading")
     }
 
     /// Up to which offset it has landed a partition, or found it landed.
     pub fn landed(&self, topic: &str, partition: usize) -> Option<i64> {
-        let end = |p: &Value| p["sources"][0]["endOffset"][topic][partition.to_string()].as_i64();
-        let landed = self.progress().iter().filter_map(end).max();
+        let read = self.read_on();
+        let end = |p: &Value| p["progress"]["sources"][0]["endOffset"][topic][partition.to_string()].as_i64();
+        let landed = read.lines.iter().filter_map(end).max();
         // `reading` has a field positions = ["topic[0]@17", …]
         let mark = format!("\"{topic}[{partition}]@");
-        let lines = self.lines().into_iter().filter(|line| line["message"] == "reading");
+        let lines = read.lines.iter().filter(|line| line["message"] == "reading");
         let found = lines.filter_map(|line| {
-            let positions = line["positions"].as_str()?.to_owned();
+            let positions = line["positions"].as_str()?;
             positions.split_once(&mark)?.1.split('"').next()?.parse().ok()
         });
         landed.max(found.max())

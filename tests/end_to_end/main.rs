@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod available_now;
+mod chaos;
 mod crash;
 mod expected;
 mod job;

@@ -1,5 +1,6 @@
 //! A topic of the test's own, written and read by a client that knows nothing of landfall.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -94,12 +95,18 @@ impl Topic {
 
     /// Every committed message there is, read from the beginning.
     pub fn read(&self) -> Vec<Message> {
+        self.read_partitions(0..self.partitions)
+    }
+
+    /// The same of some partitions.
+    pub fn read_partitions(&self, partitions: Range<i32>) -> Vec<Message> {
         let consumer = self.consumer();
         let mut list = TopicPartitionList::new();
-        (0..self.partitions).for_each(|p| list.add_partition_offset(&self.name, p, Offset::Beginning).unwrap());
+        let count = partitions.len();
+        partitions.for_each(|p| list.add_partition_offset(&self.name, p, Offset::Beginning).unwrap());
         consumer.assign(&list).unwrap();
         let (mut messages, mut ended, begun) = (Vec::new(), 0, Instant::now());
-        while ended < self.partitions {
+        while ended < count {
             match consumer.poll(Duration::from_millis(200)) {
                 Some(Ok(m)) => messages.push(Message {
                     partition: m.partition(),
@@ -113,6 +120,20 @@ impl Topic {
             }
         }
         messages
+    }
+
+    /// Joins a consumer group as one more member, which takes its share of the partitions and lands nothing, and leaves
+    /// when `stay` says false.
+    pub fn visit_group(&self, group: &str, mut stay: impl FnMut() -> bool) {
+        let mut client = self.client();
+        client.set("group.id", group).set("enable.auto.commit", "false").set("session.timeout.ms", "2000");
+        client.set("heartbeat.interval.ms", "500").set("partition.assignment.strategy", "range,roundrobin");
+        let consumer: BaseConsumer = client.create().unwrap();
+        consumer.subscribe(&[&self.name]).unwrap();
+        while stay() {
+            // What it reads and what fails are nothing to it.
+            _ = consumer.poll(Duration::from_millis(50));
+        }
     }
 
     /// Overwrites what a consumer group believes to have read. The group must have no members.

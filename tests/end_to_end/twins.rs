@@ -11,7 +11,7 @@ use crate::world::{wait_for, world};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many batches it has landed of this many partitions.
-fn batches_of(daemon: &Daemon, job: &Job, partitions: usize) -> usize {
+pub fn batches_of(daemon: &Daemon, job: &Job, partitions: usize) -> usize {
     let of = |p: &Value| p["sources"][0]["endOffset"][&job.name].as_object().unwrap().len();
     daemon.progress().iter().filter(|p| of(p) == partitions).count()
 }

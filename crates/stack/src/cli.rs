@@ -3,7 +3,7 @@
 use crate::supervise;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use landfall_stack::{Options, Service, Stack, fetch};
+use landfall_stack::{Options, Service, Stack, fence, fetch};
 use std::path::PathBuf;
 
 /// Real Kafka, HDFS, Hive metastore and Presto on this machine, without containers, for landfall's tests and for
@@ -84,6 +84,34 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// Become a command whose servers are on the other side of a fence, in a new network namespace (Fence::command)
+    #[command(hide = true)]
+    Fence {
+        #[command(flatten)]
+        way: Way,
+        /// The command and its arguments, after --
+        #[arg(last = true, required = true)]
+        command: Vec<std::ffi::OsString>,
+    },
+    /// The relay beside that command
+    #[command(hide = true)]
+    FenceRelay {
+        #[command(flatten)]
+        way: Way,
+        /// The command's process id
+        #[arg(long)]
+        of: u32,
+    },
+}
+
+#[derive(Args)]
+struct Way {
+    /// The folder with the sockets of the process outside
+    #[arg(long)]
+    sockets: PathBuf,
+    /// The servers' ports
+    #[arg(long, value_delimiter = ',')]
+    ports: Vec<u16>,
 }
 
 #[derive(Args)]
@@ -157,6 +185,8 @@ impl Cli {
             Command::Presto { sql, catalog, at } => {
                 print!("{}", at.open()?.presto().query(&catalog, &sql)?.to_table());
             }
+            Command::Fence { way, command } => fence::inside::enter(&way.sockets, &way.ports, &command)?,
+            Command::FenceRelay { way, of } => fence::inside::relay(&way.sockets, &way.ports, of)?,
         }
         Ok(0)
     }

@@ -19,6 +19,7 @@
 
 mod config;
 mod dir;
+pub mod fence;
 pub mod fetch;
 mod java;
 mod launch;

@@ -239,6 +239,17 @@ impl Stack {
         Ok(())
     }
 
+    /// Puts HDFS into safe mode, in which it refuses every change, or ends that.
+    pub fn safe_mode(&self, on: bool) -> Result<()> {
+        let what = if on { "enter" } else { "leave" };
+        let admin = ["org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", what];
+        let output = launch::tool(Part::NameNode, &self.dir, &self.settings, &admin)?;
+        if !output.status.success() {
+            bail!("cannot {what} safe mode: {}", launch::text(&output).trim());
+        }
+        Ok(())
+    }
+
     /// Stops all parts. A temporary folder is removed; one that was named is kept, and can be started again.
     pub fn shut_down(&self) -> Result<()> {
         if self.settings.temporary {

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,9 +36,13 @@ impl PartState {
 
     /// What the process has written to its log.
     pub fn log_text(&self) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let from = (self.log_from as usize).min(log.len());
-        String::from_utf8_lossy(&log[from..]).into_owned()
+        let mut text = Vec::new();
+        // The whole log may be long, and this is asked ten times a second; one that cannot be read says nothing.
+        _ = fs::File::open(&self.log).and_then(|mut log| {
+            log.seek(SeekFrom::Start(self.log_from))?;
+            log.read_to_end(&mut text)
+        });
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// The end of that.

@@ -1,0 +1,201 @@
+//! A reader that knows only the tables' directories. It lists them without end and reads every file as soon as it sees
+//! it. It forgives the storage, which breaks in this test, everything but an answer that is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use landfall::encode::read_back;
+use landfall::storage::{Entry, HdfsStorage, Storage, StorageError, TimedStorage};
+
+use super::Run;
+use crate::job::TABLES;
+
+/// What the reader saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Rows of each of [`TABLES`].
+    pub rows: [u64; 4],
+    pub files: u64,
+    pub listings: u64,
+    /// Calls that the storage did not answer.
+    pub failed: u64,
+    /// The newest slot that a file names.
+    pub last_slot: u64,
+}
+
+/// A table, as seen so far.
+#[derive(Debug)]
+struct Table {
+    name: &'static str,
+    dir: String,
+    /// Every file ever seen, and its length.
+    files: BTreeMap<String, u64>,
+    /// Those to be read.
+    unread: BTreeSet<String>,
+    last_slot: Option<u64>,
+    /// Which offsets were seen, a bit each, by partition.
+    offsets: BTreeMap<u32, Vec<u64>>,
+    rows: u64,
+}
+
+/// Looks until the bell rings, and then until it has seen all.
+///
+/// # Panics
+/// If a file cannot be read as Parquet, has vanished, or is older than one that was there before; if a row is there
+/// twice.
+pub fn look(run: &Run) -> Seen {
+    let _alarm = run.alarm();
+    let stack = &run.world.stack;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let hdfs = HdfsStorage::new(&stack.hdfs(), Some(stack.user()), &BTreeMap::new()).unwrap();
+        let hdfs = TimedStorage::new(Arc::new(hdfs), Duration::from_secs(5), Duration::from_secs(10));
+        let mut tables = TABLES.map(|name| Table::new(name, run.job.table_dir(name)));
+        let (mut seen, mut late) = (Seen::default(), None);
+        loop {
+            let (begun, last) = (Instant::now(), run.reader.has_rung());
+            let mut complete = true;
+            for table in &mut tables {
+                complete &= table.look(&hdfs, &mut seen).await;
+            }
+            if last && complete {
+                break;
+            }
+            if last {
+                let since = late.get_or_insert_with(Instant::now);
+                assert!(since.elapsed() < super::LIMIT, "the reader cannot read, and all servers are there");
+            }
+            // Long listings must not take the machine from those that do the work.
+            tokio::time::sleep((begun.elapsed() * 2).max(Duration::from_millis(20))).await;
+        }
+        seen.rows = tables.each_ref().map(|table| table.rows);
+        seen.last_slot = tables.iter().filter_map(|table| table.last_slot).max().unwrap_or(0);
+        seen.files = tables.iter().map(|table| table.files.len() as u64).sum();
+        seen
+    })
+}
+
+impl Table {
+    fn new(name: &'static str, dir: String) -> Table {
+        let (files, unread, offsets) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Table { name, dir, files, unread, last_slot: None, offsets, rows: 0 }
+    }
+
+    /// Lists and reads; false if something could not be had.
+    async fn look(&mut self, hdfs: &impl Storage, seen: &mut Seen) -> bool {
+        match hdfs.list(&self.dir).await {
+            Ok(entries) => self.compare(entries),
+            Err(StorageError::NotFound { .. }) => self.compare(Vec::new()),
+            Err(_) => {
+                seen.failed += 1;
+                return false;
+            }
+        }
+        seen.listings += 1;
+        for name in self.unread.clone() {
+            let path = format!("{}/{name}", self.dir);
+            match hdfs.read(&path).await {
+                Ok(bytes) => {
+                    assert_eq!(bytes.len() as u64, self.files[&name], "{path} is not as long as it was listed");
+                    let file = read_back::rows(bytes, usize::MAX).unwrap_or_else(|e| panic!("unreadable: {path}: {e}"));
+                    self.remember(&path, &file);
+                    self.unread.remove(&name);
+                }
+                Err(_) => seen.failed += 1,
+            }
+        }
+        self.unread.is_empty()
+    }
+
+    /// Compares a listing with those before it.
+    fn compare(&mut self, entries: Vec<Entry>) {
+        let listed = entries.into_iter().filter(|e| !e.name.starts_with(['_', '.']));
+        let listed: BTreeMap<String, u64> = listed.map(|e| (e.name, e.len)).collect();
+        let vanished: Vec<_> = self.files.iter().filter(|(name, len)| listed.get(*name) != Some(len)).collect();
+        assert!(vanished.is_empty(), "vanished from {}, or changed: {vanished:?}", self.dir);
+        let before = self.last_slot;
+        for (name, len) in listed {
+            if self.files.contains_key(&name) {
+                continue;
+            }
+            let slot = name.split('-').next().and_then(|slot| slot.parse::<u64>().ok());
+            let slot = slot.unwrap_or_else(|| panic!("a strange file in {}: {name}", self.dir));
+            assert!(Some(slot) > before, "out of order: {}/{name} came after slot {before:?}", self.dir);
+            self.last_slot = self.last_slot.max(Some(slot));
+            self.unread.insert(name.clone());
+            self.files.insert(name, len);
+        }
+    }
+
+    /// Marks the file's rows as seen.
+    fn remember(&mut self, path: &str, file: &read_back::ReadBack) {
+        let column = |name: &str| file.schema.iter().position(|(column, _)| column.trim_start_matches('_') == name);
+        let (partition, offset) = (column("kafka_partition").unwrap(), column("kafka_offset").unwrap());
+        assert_eq!(file.rows.len() as u64, file.total_rows, "{path}");
+        assert!(file.total_rows > 0, "{path}: no rows");
+        for row in &file.rows {
+            let number = |column: usize| row[column].as_ref().unwrap().parse::<u64>().unwrap();
+            let (partition, offset) = (number(partition) as u32, number(offset));
+            let (word, bit) = ((offset / 64) as usize, 1 << (offset % 64));
+            let bits = self.offsets.entry(partition).or_default();
+            bits.resize(bits.len().max(word + 1), 0);
+            assert!(bits[word] & bit == 0, "twice in {}: partition {partition}, offset {offset}; {path}", self.name);
+            bits[word] |= bit;
+        }
+        self.rows += file.total_rows;
+    }
+}
+
+// What makes it fail is what it is for.
+mod tests {
+    use super::{Entry, Table, read_back};
+
+    fn listing(names: &[&str]) -> Vec<Entry> {
+        let entry = |name: &&str| Entry { name: (*name).to_owned(), is_dir: false, len: 9, modified_ms: 0 };
+        names.iter().map(entry).collect()
+    }
+
+    fn seen(listings: &[&[&str]]) -> Table {
+        let mut table = Table::new("guilds", "/guilds".to_owned());
+        listings.iter().for_each(|names| table.compare(listing(names)));
+        table
+    }
+
+    /// A file with these offsets of partition 0.
+    fn file(offsets: &[u64]) -> read_back::ReadBack {
+        let schema = ["_kafka_partition", "_kafka_offset"].map(|name| (name.to_owned(), "bigint".to_owned()));
+        let rows: Vec<_> = offsets.iter().map(|offset| vec![Some("0".to_owned()), Some(offset.to_string())]).collect();
+        let total_rows = rows.len() as u64;
+        read_back::ReadBack { schema: schema.to_vec(), rows, total_rows, footer: [].into() }
+    }
+
+    #[test]
+    fn the_chaos_reader_takes_files_that_come_in_order_and_rows_that_come_once() {
+        let mut table = seen(&[&["_owner.json"], &["01-0-a.parquet", "03-0-b.parquet"]]);
+        assert_eq!((table.files.len(), table.last_slot), (2, Some(3)));
+        table.remember("one", &file(&[0, 64, 200]));
+        table.remember("two", &file(&[1, 63]));
+        assert_eq!(table.rows, 5);
+    }
+
+    #[test]
+    #[should_panic(expected = "vanished")]
+    fn the_chaos_reader_misses_a_file_that_is_gone() {
+        seen(&[&["01-0-a.parquet", "03-0-b.parquet"], &["03-0-b.parquet"]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "out of order")]
+    fn the_chaos_reader_refuses_a_file_that_is_older_than_another() {
+        seen(&[&["03-0-b.parquet"], &["02-0-a.parquet", "03-0-b.parquet"]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "twice")]
+    fn the_chaos_reader_refuses_a_row_that_was_there() {
+        let mut table = seen(&[]);
+        table.remember("one", &file(&[0, 64, 200]));
+        table.remember("two", &file(&[1, 64]));
+    }
+}
