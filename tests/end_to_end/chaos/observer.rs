@@ -85,8 +85,8 @@ impl Table {
     /// Lists and reads; false if something could not be had.
     async fn look(&mut self, hdfs: &impl Storage, seen: &mut Seen) -> bool {
         match hdfs.list(&self.dir).await {
-            Ok(entries) => self.compare(entries),
-            Err(StorageError::NotFound { .. }) => self.compare(Vec::new()),
+            Ok(entries) => self.compare(entries).unwrap_or_else(|e| panic!("{e}")),
+            Err(StorageError::NotFound { .. }) => self.compare(Vec::new()).unwrap_or_else(|e| panic!("{e}")),
             Err(_) => {
                 seen.failed += 1;
                 return false;
@@ -99,7 +99,7 @@ impl Table {
                 Ok(bytes) => {
                     assert_eq!(bytes.len() as u64, self.files[&name], "{path} is not as long as it was listed");
                     let file = read_back::rows(bytes, usize::MAX).unwrap_or_else(|e| panic!("unreadable: {path}: {e}"));
-                    self.remember(&path, &file);
+                    self.remember(&path, &file).unwrap_or_else(|e| panic!("{e}"));
                     self.unread.remove(&name);
                 }
                 Err(_) => seen.failed += 1,
@@ -108,28 +108,33 @@ impl Table {
         self.unread.is_empty()
     }
 
-    /// Compares a listing with those before it.
-    fn compare(&mut self, entries: Vec<Entry>) {
+    /// Compares a listing with those before it; an error says what must not be.
+    fn compare(&mut self, entries: Vec<Entry>) -> Result<(), String> {
         let listed = entries.into_iter().filter(|e| !e.name.starts_with(['_', '.']));
         let listed: BTreeMap<String, u64> = listed.map(|e| (e.name, e.len)).collect();
         let vanished: Vec<_> = self.files.iter().filter(|(name, len)| listed.get(*name) != Some(len)).collect();
-        assert!(vanished.is_empty(), "vanished from {}, or changed: {vanished:?}", self.dir);
+        if !vanished.is_empty() {
+            return Err(format!("vanished from {}, or changed: {vanished:?}", self.dir));
+        }
         let before = self.last_slot;
         for (name, len) in listed {
             if self.files.contains_key(&name) {
                 continue;
             }
             let slot = name.split('-').next().and_then(|slot| slot.parse::<u64>().ok());
-            let slot = slot.unwrap_or_else(|| panic!("a strange file in {}: {name}", self.dir));
-            assert!(Some(slot) > before, "out of order: {}/{name} came after slot {before:?}", self.dir);
+            let slot = slot.ok_or_else(|| format!("a strange file in {}: {name}", self.dir))?;
+            if Some(slot) <= before {
+                return Err(format!("out of order: {}/{name} came after slot {before:?}", self.dir));
+            }
             self.last_slot = self.last_slot.max(Some(slot));
             self.unread.insert(name.clone());
             self.files.insert(name, len);
         }
+        Ok(())
     }
 
     /// Marks the file's rows as seen.
-    fn remember(&mut self, path: &str, file: &read_back::ReadBack) {
+    fn remember(&mut self, path: &str, file: &read_back::ReadBack) -> Result<(), String> {
         let column = |name: &str| file.schema.iter().position(|(column, _)| column.trim_start_matches('_') == name);
         let (partition, offset) = (column("kafka_partition").unwrap(), column("kafka_offset").unwrap());
         assert_eq!(file.rows.len() as u64, file.total_rows, "{path}");
@@ -140,10 +145,13 @@ impl Table {
             let (word, bit) = ((offset / 64) as usize, 1 << (offset % 64));
             let bits = self.offsets.entry(partition).or_default();
             bits.resize(bits.len().max(word + 1), 0);
-            assert!(bits[word] & bit == 0, "twice in {}: partition {partition}, offset {offset}; {path}", self.name);
+            if bits[word] & bit != 0 {
+                return Err(format!("twice in {}: partition {partition}, offset {offset}; {path}", self.name));
+            }
             bits[word] |= bit;
         }
         self.rows += file.total_rows;
+        Ok(())
     }
 }
 
@@ -156,10 +164,8 @@ mod tests {
         names.iter().map(entry).collect()
     }
 
-    fn seen(listings: &[&[&str]]) -> Table {
-        let mut table = Table::new("guilds", "/guilds".to_owned());
-        listings.iter().for_each(|names| table.compare(listing(names)));
-        table
+    fn table() -> Table {
+        Table::new("guilds", "/guilds".to_owned())
     }
 
     /// A file with these offsets of partition 0.
@@ -170,32 +176,27 @@ mod tests {
         read_back::ReadBack { schema: schema.to_vec(), rows, total_rows, footer: [].into() }
     }
 
+    fn says(found: Result<(), String>, what: &str) {
+        let said = found.unwrap_err();
+        assert!(said.starts_with(what), "{said}");
+    }
+
     #[test]
-    fn the_chaos_reader_takes_files_that_come_in_order_and_rows_that_come_once() {
-        let mut table = seen(&[&["_owner.json"], &["01-0-a.parquet", "03-0-b.parquet"]]);
+    fn the_chaos_reader_refuses_a_file_that_is_gone_and_one_that_comes_before_another() {
+        let mut table = table();
+        table.compare(listing(&["_owner.json"])).unwrap();
+        table.compare(listing(&["01-0-a.parquet", "03-0-b.parquet"])).unwrap();
         assert_eq!((table.files.len(), table.last_slot), (2, Some(3)));
-        table.remember("one", &file(&[0, 64, 200]));
-        table.remember("two", &file(&[1, 63]));
-        assert_eq!(table.rows, 5);
+        says(table.compare(listing(&["03-0-b.parquet"])), "vanished");
+        says(table.compare(listing(&["01-0-a.parquet", "02-0-c.parquet", "03-0-b.parquet"])), "out of order");
     }
 
     #[test]
-    #[should_panic(expected = "vanished")]
-    fn the_chaos_reader_misses_a_file_that_is_gone() {
-        seen(&[&["01-0-a.parquet", "03-0-b.parquet"], &["03-0-b.parquet"]]);
-    }
-
-    #[test]
-    #[should_panic(expected = "out of order")]
-    fn the_chaos_reader_refuses_a_file_that_is_older_than_another() {
-        seen(&[&["03-0-b.parquet"], &["02-0-a.parquet", "03-0-b.parquet"]]);
-    }
-
-    #[test]
-    #[should_panic(expected = "twice")]
     fn the_chaos_reader_refuses_a_row_that_was_there() {
-        let mut table = seen(&[]);
-        table.remember("one", &file(&[0, 64, 200]));
-        table.remember("two", &file(&[1, 64]));
+        let mut table = table();
+        table.remember("one", &file(&[0, 64, 200])).unwrap();
+        table.remember("two", &file(&[1, 63])).unwrap();
+        assert_eq!(table.rows, 5);
+        says(table.remember("three", &file(&[2, 64])), "twice");
     }
 }
