@@ -280,11 +280,15 @@ impl App {
         let topics = self.settings.kafka.topics.clone();
         let job = Job { name: self.settings.job.clone(), topics, tables };
         log.check(&job).await.map_err(|e| self.reached(e))?;
-        log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         let own = log_layout(&self.settings).incarnation(incarnation);
-        if let Err(e) = self_test(self.storage.as_ref(), &own, &dirs).await {
-            self.clear_staging(incarnation).await;
-            return Err(e.into());
+        loop {
+            log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
+            let Err(e) = self_test(self.storage.as_ref(), &own, &dirs).await else { break };
+            // Another daemon's collector may be set to take what is this young; then the test says nothing.
+            if !matches!(self.storage.list(&own).await, Err(StorageError::NotFound { .. })) {
+                self.clear_staging(incarnation).await;
+                return Err(e.into());
+            }
         }
         let starts = match self.settings.kafka.starting_offsets {
             StartingOffsets::Latest if !log.exists().await? => {

@@ -16,6 +16,8 @@ use crate::fault::Fault;
 use crate::model::Slot;
 use crate::storage::{Parents, Storage, StorageError, failing};
 
+/// How often a small file is staged anew that somebody deleted from staging.
+const PUTS: usize = 5;
 /// Slots read at once while the log is read at start-up.
 const READ_AHEAD: usize = 32;
 
@@ -280,13 +282,19 @@ impl Log {
 
     /// Writes a file that must appear whole and only once: privately first, then renamed into place.
     pub(super) async fn put_once(&self, path: &str, data: Bytes) -> Result<(), StorageError> {
-        let private = format!("{}/put-{}", self.layout.staging(), self.host.new_id());
-        self.storage.create(&private, data).await?;
-        match self.storage.rename(&private, path).await {
-            Ok(()) => Ok(()),
-            Err(StorageError::AlreadyExists { .. }) => self.storage.delete(&private).await.map(|_| ()),
-            Err(e) => Err(e),
+        for _ in 0..PUTS {
+            let private = format!("{}/put-{}", self.layout.staging(), self.host.new_id());
+            self.storage.create(&private, data.clone()).await?;
+            match self.storage.rename(&private, path).await {
+                Ok(()) => return Ok(()),
+                Err(StorageError::AlreadyExists { .. }) => return self.storage.delete(&private).await.map(|_| ()),
+                // A collector was quicker.
+                Err(StorageError::NotFound { .. }) => {}
+                Err(e) => return Err(e),
+            }
         }
+        let reason = format!("staged {PUTS} times, and gone each time before it could be put in its place");
+        Err(StorageError::Unavailable { op: "put", path: path.to_owned(), reason })
     }
 
     pub(super) async fn read_if_there(&self, path: &str) -> Result<Option<Bytes>, StorageError> {

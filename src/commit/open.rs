@@ -83,7 +83,14 @@ impl Log {
     /// Reads the log from its newest epoch on, and publishes its last slot.
     pub async fn reopen(&self, job: Uuid) -> Result<LogState, LogError> {
         let mut state = self.last_snapshot(job).await?;
-        self.catch_up(&mut state).await?;
+        match self.catch_up(&mut state).await {
+            // The epoch was closed and deleted while it was read.
+            Err(LogError::Storage(StorageError::NotFound { .. })) if self.newest_epoch().await? > state.epoch() => {
+                state = self.last_snapshot(job).await?;
+                self.catch_up(&mut state).await?;
+            }
+            read => _ = read?,
+        }
         Ok(state)
     }
 

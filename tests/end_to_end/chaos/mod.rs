@@ -36,9 +36,6 @@ const RATE: u64 = 500;
 /// The last daemons have to begin anew, and the producer may have been away as well.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// Epochs of few slots, so that many end under faults, and old ones are deleted while others read them.
-const SMALL_LOG: bool = false;
-
 /// What all threads of a run share.
 struct Run<'w> {
     world: &'w World,
@@ -73,13 +70,10 @@ fn setting<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
 /// The job's configuration: short limits, so that a fault is met many times and not once, for long.
 fn chaos_config(job: &Job) -> String {
     let storage = "[storage]\ncall_timeout = \"5s\"\nwrite_timeout = \"10s\"\n";
-    let mut config = job.config("700ms");
+    let config = job.config("700ms");
     assert!(config.contains("[storage]\n"));
-    config = config.replace("[storage]\n", storage);
-    if SMALL_LOG {
-        config += "[log]\nslots_per_epoch = 20\nretention = \"20s\"\n";
-    }
-    config
+    // Epochs of few slots, so that many end under faults, and old ones are deleted while others read them.
+    config.replace("[storage]\n", storage) + "[log]\nslots_per_epoch = 20\nretention = \"20s\"\n"
 }
 
 /// The fence around one daemon; a line says why there is none.
@@ -104,12 +98,8 @@ fn chaos_loses_nothing_repeats_nothing_and_shows_no_half_file() {
 
     let job = Job::new(&world, "chaos", PARTITIONS, "700ms");
     job.declare_positions();
-    let mut config = chaos_config(&job);
-    if SMALL_LOG {
-        // Staging is deleted from under daemons that stage.
-        config += "staging_retention = \"1s\"\n";
-    }
-    job.write_config(&config);
+    // Staging is deleted from under daemons that stage.
+    job.write_config(&(chaos_config(&job) + "staging_retention = \"2s\"\n"));
     let figures = Mutex::new(Figures::new(seed));
     let (faults, kills, reader) = (Bell::default(), Bell::default(), Bell::default());
     let run = Run { fence: fence(&world), world: &world, job: &job, figures, faults, kills, reader };

@@ -35,6 +35,9 @@ pub struct Figures {
     assignments: u64,
     lost_slots: u64,
     superseded: u64,
+    seals: u64,
+    epochs_deleted: u64,
+    staging_deleted: u64,
     outages: u64,
     longest_outage: f64,
     errors: BTreeMap<String, u64>,
@@ -58,6 +61,9 @@ impl Figures {
             self.lost_slots += line["lost_slots"].as_u64().unwrap_or(0);
             self.superseded += u64::from(message.starts_with("another daemon landed messages of this batch"));
             self.assignments += u64::from(message == "the consumer group gave us partitions");
+            self.seals += u64::from(line["sealed_here"] == true);
+            self.epochs_deleted += line["epochs"].as_u64().unwrap_or(0);
+            self.staging_deleted += line["staging"].as_u64().unwrap_or(0);
             if let Some(seconds) = line["outage_seconds"].as_f64() {
                 self.outages += 1;
                 self.longest_outage = self.longest_outage.max(seconds);
@@ -102,6 +108,8 @@ impl Figures {
         line("batches logged as landed", &self.logged);
         line("slots lost to other daemons, batch rebased", &self.lost_slots);
         line("batches dropped, another daemon was first", &self.superseded);
+        line("epochs of the log sealed; old ones deleted", &format!("{}; {}", self.seals, self.epochs_deleted));
+        line("staging directories deleted, of the dead and of the living", &self.staging_deleted);
         line("messages sent", &self.sent);
         line("messages in Kafka", &self.landed.messages);
         line("of these for no table", &self.landed.unrouted);
