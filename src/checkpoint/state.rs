@@ -275,7 +275,7 @@ impl LogState {
 
     fn add_batch(&mut self, m: &Manifest) {
         for p in &m.partitions {
-            self.ends.insert(p.partition(), SnapshotEnd { end: p.end, tail: p.tail.clone() });
+            self.ends.insert(p.partition(), SnapshotEnd { end: p.end, tail: p.tail });
         }
         for file in &m.files {
             let total = self.totals.entry(file.table.clone()).or_default();
