@@ -142,12 +142,12 @@ impl Log {
             Err(StorageError::NotFound { .. }) => return Ok(true),
             Err(e) => return Err(e),
         };
-        let left: Vec<_> = left.iter().filter(|e| Layout::parse_manifest_name(&e.name).is_none()).collect();
-        for location in m.locations.values().filter(|_| !left.is_empty()) {
+        let done = !left.iter().any(|entry| m.files.iter().any(|file| file.name == entry.name));
+        for location in m.locations.values().filter(|_| !done) {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
         }
-        Ok(left.is_empty())
+        Ok(done)
     }
 
     /// Folds all slots from `state.next()` on into `state` and publishes the last of them: nobody goes for a slot
