@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::faulty::{Fault, FaultyStorage};
 use common::toy::{batch, complete, job, open, open_on, partition, visible};
 use landfall::checkpoint::Layout;
-use landfall::commit::{Committed, Committer, Log, RealHost};
+use landfall::commit::{Committed, Committer, Decision, Log, RealHost};
 use landfall::model::Offset;
 use landfall::storage::{LocalStorage, MemoryStorage, Storage};
 
@@ -98,6 +98,29 @@ async fn two_daemons_that_own_different_partitions_both_land() {
         assert!(matches!(rb.unwrap(), Committed::Landed { .. }));
     }
     assert_eq!(visible(&*storage).await, complete(&[(0, 4), (1, 8)]));
+}
+
+#[tokio::test]
+async fn a_batch_made_before_the_log_was_read_again_is_dropped() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    let twice = batch(&[(0, 0, 3)], false);
+    assert!(matches!(a.commit(&twice).await.unwrap(), Committed::Landed { .. }));
+    // Upkeep reads the log while a batch is being filled.
+    b.catch_up().await.unwrap();
+    assert!(matches!(b.commit(&twice).await.unwrap(), Committed::Superseded));
+    assert_eq!(visible(&*storage).await, complete(&[(0, 3)]));
+}
+
+#[tokio::test]
+async fn a_gap_never_goes_back() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    land(&mut a, 8, false).await;
+    b.catch_up().await.unwrap();
+    let why = Decision { reason: "gone by retention".to_owned(), operator: "test".to_owned() };
+    assert_eq!(b.accept_gap(partition(0), Offset(5), why).await.unwrap(), None);
+    assert_eq!(b.end(&partition(0)), Some(Offset(8)));
 }
 
 #[tokio::test]

@@ -34,8 +34,9 @@ pub struct Config {
     pub switch: f64,
     /// How likely a daemon is paused just before a commit rename.
     pub hold: f64,
-    /// Faults of `mkdir` and `create` only, as duplicates.
-    pub only_duplicates: bool,
+    /// Only faults that bring deleted directories back: duplicates of `mkdir`, late commits, and a collector that
+    /// deletes what is being staged.
+    pub revivals: bool,
     pub protocol: &'static [Defect],
     pub broken: Option<Broken>,
     pub kafka_offsets: bool,
@@ -48,14 +49,15 @@ impl Config {
         // Not the scheduler's own numbers.
         let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
         let partitions = rng.random_range(1..=3);
+        let revivals = rng.random_bool(0.2);
         let operator = match rng.random_range(0..10) {
             0..2 => Some(Order::Gap),
             2 => Some(Order::Topic),
             _ => None,
         };
-        Config {
+        let config = Config {
             daemons: rng.random_range(2..=3),
-            messages: (0..partitions).map(|_| rng.random_range(1..=4)).collect(),
+            messages: (0..partitions).map(|_| rng.random_range(1..=5)).collect(),
             slots_per_epoch: rng.random_range(2..=4),
             stamped: rng.random_bool(0.5),
             whole: rng.random_bool(0.2),
@@ -71,12 +73,17 @@ impl Config {
             deliver: 0.04,
             switch: [0.02, 0.1, 0.3][rng.random_range(0..3)],
             hold: 0.2,
-            only_duplicates: false,
+            revivals,
             protocol: &[],
             broken: None,
             kafka_offsets: false,
             slot_gc: false,
-        }
+        };
+        if revivals { config.revive() } else { config }
+    }
+
+    fn revive(self) -> Config {
+        Config { revivals: true, collections: 30, collect: 0.1, faults: 30, fault: 0.5, deliver: 0.3, ..self }
     }
 }
 
@@ -125,9 +132,8 @@ pub const SABOTAGES: [Sabotage; 11] = [
         name: "x_no_list",
         what: "nobody lists what is staged; a late duplicate mkdir revives a deleted directory",
         tune: |c| {
-            c.protocol = &[Defect::NoList];
-            (c.collections, c.collect, c.faults, c.fault, c.deliver) = (20, 0.1, 20, 0.3, 0.15);
-            c.only_duplicates = true;
+            *c = Config { protocol: &[Defect::NoList], ..c.clone().revive() };
+            (c.messages, c.tidy, c.crashes) = (vec![3], 0.0, 0);
         },
     },
     Sabotage {

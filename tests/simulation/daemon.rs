@@ -97,7 +97,7 @@ fn next_batch(plan: &Plan, host: &SimHost, committer: &Committer) -> Option<Arc<
     for (k, (p, end, messages)) in left.into_iter().enumerate() {
         if plan.whole {
             ranges.push((p, end, messages));
-        } else if k == must || host.chance(0.5) {
+        } else if k == must || host.chance(0.25) {
             ranges.push((p, end, end + host.up_to((messages - end).min(2))));
         }
     }
@@ -120,6 +120,10 @@ pub async fn daemon(plan: Arc<Plan>, host: Arc<SimHost>, wire: Arc<Wire>) -> Res
         }
     }
     while let Some(batch) = next_batch(&plan, &host, &committer) {
+        // As upkeep does, while a batch is being filled.
+        if !plan.kafka_offsets && host.chance(0.1) {
+            committer.catch_up().await.or_else(stopped)?;
+        }
         match committer.commit(&batch).await {
             Ok(Committed::Landed { lost_slots, .. }) => {
                 add(&plan.done.landed, 1);
@@ -146,15 +150,16 @@ pub async fn daemon(plan: Arc<Plan>, host: Arc<SimHost>, wire: Arc<Wire>) -> Res
 /// A person with a command.
 pub async fn operator(plan: Arc<Plan>, host: Arc<SimHost>, wire: Arc<Wire>, order: Order) -> Result<(), String> {
     let mut committer = open(&plan, &host, &wire).await?;
+    let seen = committer.end(&partition(0)).unwrap_or(Offset(0)).0;
     for _ in 0..host.up_to(10) {
         host.yield_now().await;
     }
+    // What was decided is done on top of a log that may have moved on.
     committer.catch_up().await.map_err(|e| format!("STOPPED: {e}"))?;
     let why = Decision { reason: "simulated".to_owned(), operator: "sim".to_owned() };
     let answer = match order {
         Order::Gap => {
-            let end = committer.end(&partition(0)).unwrap_or(Offset(0)).0;
-            let to = end + host.up_to(2);
+            let to = seen + host.up_to(2);
             if to > plan.messages[0] {
                 return Ok(());
             }

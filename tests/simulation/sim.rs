@@ -277,8 +277,9 @@ impl Sim {
         if matches!(call, Call::Create(..)) {
             fates.push(Fate::Torn);
         }
-        if self.config.only_duplicates {
-            fates.retain(|f| *f == Fate::Duplicate && matches!(call, Call::Mkdir(..)));
+        if self.config.revivals {
+            let is_mkdir = matches!(call, Call::Mkdir(..));
+            fates.retain(|f| (is_mkdir && *f == Fate::Duplicate) || (call.is_commit() && *f == Fate::Late));
         }
         if fates.is_empty() {
             return Fate::Sound;
@@ -355,9 +356,15 @@ impl Sim {
         let mut found = Vec::new();
         for entry in self.world.list(&staging) {
             let dir = format!("{staging}/{}", entry.name);
-            let below = self.world.list(&dir);
-            found.extend(below.iter().map(|e| format!("{dir}/{}", e.name)));
-            found.push(dir);
+            for attempt in self.world.list(&dir) {
+                let dir = format!("{dir}/{}", attempt.name);
+                if !self.config.revivals || !self.world.list(&dir).is_empty() {
+                    found.push(dir);
+                }
+            }
+            if !self.config.revivals {
+                found.push(dir);
+            }
         }
         if found.is_empty() {
             return;

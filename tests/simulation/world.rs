@@ -73,6 +73,7 @@ impl World {
     /// Carries a call out. `Err`: what must never be.
     pub fn execute(&mut self, call: &Call) -> Result<Reply, String> {
         let files = &self.storage;
+        let was_free = !call.is_commit() || now(files.list(call.to())).is_err();
         let reply = match call {
             Call::Mkdir(path, parents) => now(files.mkdir(path, *parents)).map(|()| Answer::Done),
             Call::Create(path, data) => self.create(path, data.clone()).map(|()| Answer::Done),
@@ -83,7 +84,7 @@ impl World {
             Call::Wait => Ok(Answer::Done),
         };
         if reply.is_ok() && call.changes() {
-            if call.is_commit() {
+            if call.is_commit() && was_free {
                 self.look_at_slot(call.to())?;
             }
             if matches!(call, Call::Delete(path) if path.contains("/log/e")) {
