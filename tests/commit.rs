@@ -6,9 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::faulty::{Fault, FaultyStorage};
-use common::toy::{batch, complete, job, open, partition, visible};
+use common::toy::{batch, complete, job, open, open_on, partition, visible};
 use landfall::checkpoint::Layout;
-use landfall::commit::{Committed, Committer, Log, RealHost};
+use landfall::commit::{Committed, Committer, Decision, Log, RealHost};
 use landfall::model::Offset;
 use landfall::storage::{LocalStorage, MemoryStorage, Storage};
 
@@ -38,11 +38,11 @@ async fn lands_in_order_and_goes_on_after_a_restart() {
 }
 
 /// Runs a daemon with the fault at call `at` for as long as it gets, then a sound one; returns the calls made.
-async fn interrupted(fault: Fault, at: usize) -> usize {
+async fn interrupted(fault: Fault, at: usize, slots_per_epoch: u64) -> usize {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
     let faulty = Arc::new(FaultyStorage::new(storage.clone(), fault, at));
     let work = async {
-        let mut doomed = open(faulty.clone()).await;
+        let mut doomed = open_on(faulty.clone(), Arc::new(RealHost), slots_per_epoch).await;
         land(&mut doomed, 7, true).await;
     };
     tokio::select! {
@@ -52,7 +52,7 @@ async fn interrupted(fault: Fault, at: usize) -> usize {
     for rows in visible(&*storage).await.values() {
         assert!(rows.values().all(|&n| n == 1), "{fault:?} at call {at}: a row is there twice before recovery");
     }
-    let mut next = open(storage.clone()).await;
+    let mut next = open_on(storage.clone(), Arc::new(RealHost), slots_per_epoch).await;
     land(&mut next, 10, true).await;
     assert_eq!(visible(&*storage).await, complete(&[(0, 10)]), "{fault:?} at call {at}");
     faulty.calls()
@@ -60,12 +60,31 @@ async fn interrupted(fault: Fault, at: usize) -> usize {
 
 #[tokio::test]
 async fn no_row_is_lost_or_doubled_by_a_fault_at_any_storage_call() {
-    for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error] {
-        // All at once: an error is waited out in real time.
-        let calls = futures_util::future::join_all((0..200).map(|at| interrupted(fault, at))).await;
-        let reached = calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count();
-        assert!((40..200).contains(&reached), "a start and three commits make {reached} storage calls");
+    // With epochs of 2 slots, the run closes one.
+    for (slots_per_epoch, least) in [(5000, 40), (2, 55)] {
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error] {
+            // All at once: an error is waited out in real time.
+            let runs = (0..250).map(|at| interrupted(fault, at, slots_per_epoch));
+            let calls = futures_util::future::join_all(runs).await;
+            let reached = calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count();
+            assert!((least..250).contains(&reached), "a start and three commits make {reached} storage calls");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_batch_that_was_landed_by_another_while_the_epoch_is_closed_is_dropped() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open_on(storage.clone(), Arc::new(RealHost), 2).await);
+    land(&mut b, 6, false).await;
+    let twice = batch(&[(0, 6, 8)], false);
+    // a, with longer epochs, takes the third slot; b closes the epoch before its batch, and does so in the fourth.
+    a.catch_up().await.unwrap();
+    assert!(matches!(a.commit(&twice).await.unwrap(), Committed::Landed { .. }));
+    assert!(matches!(b.commit(&twice).await.unwrap(), Committed::Superseded));
+    assert_eq!((b.state().epoch(), b.end(&partition(0))), (2, Some(Offset(8))));
+    land(&mut b, 9, false).await;
+    assert_eq!(visible(&*storage).await, complete(&[(0, 9)]));
 }
 
 #[tokio::test]
@@ -79,6 +98,29 @@ async fn two_daemons_that_own_different_partitions_both_land() {
         assert!(matches!(rb.unwrap(), Committed::Landed { .. }));
     }
     assert_eq!(visible(&*storage).await, complete(&[(0, 4), (1, 8)]));
+}
+
+#[tokio::test]
+async fn a_batch_made_before_the_log_was_read_again_is_dropped() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    let twice = batch(&[(0, 0, 3)], false);
+    assert!(matches!(a.commit(&twice).await.unwrap(), Committed::Landed { .. }));
+    // Upkeep reads the log while a batch is being filled.
+    b.catch_up().await.unwrap();
+    assert!(matches!(b.commit(&twice).await.unwrap(), Committed::Superseded));
+    assert_eq!(visible(&*storage).await, complete(&[(0, 3)]));
+}
+
+#[tokio::test]
+async fn a_gap_never_goes_back() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    land(&mut a, 8, false).await;
+    b.catch_up().await.unwrap();
+    let why = Decision { reason: "gone by retention".to_owned(), operator: "test".to_owned() };
+    assert_eq!(b.accept_gap(partition(0), Offset(5), why).await.unwrap(), None);
+    assert_eq!(b.end(&partition(0)), Some(Offset(8)));
 }
 
 #[tokio::test]

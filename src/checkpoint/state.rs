@@ -196,7 +196,14 @@ impl LogState {
         }
         match entry {
             Entry::Batch(m) => m.partitions.iter().try_for_each(|p| self.continues(p)),
-            Entry::Gap(g) => self.starts_at(&TopicPartition::new(g.topic.as_str(), g.p), g.from),
+            Entry::Gap(g) => {
+                let partition = TopicPartition::new(g.topic.as_str(), g.p);
+                self.starts_at(&partition, g.from)?;
+                // Back over what has landed since the gap was seen: its rows would land again.
+                let back = g.to < g.from;
+                let chain = BrokenChain { partition, expected: g.from, found: g.to };
+                if back { Err(Outdated::Offsets(chain)) } else { Ok(()) }
+            }
             Entry::Topic(t) => self.same_incarnation(&t.topic, t.incarnation.wrapping_sub(1)),
             Entry::Seal(s) if s.epoch == self.epoch + 1 => Ok(()),
             Entry::Seal(s) => Err(self.other_epoch(s)),

@@ -64,8 +64,9 @@ pub(super) struct Attempt<'h> {
     pub(super) dir: String,
     pub(super) durations: Durations,
     renames: Retry<'h>,
-    /// Whether the last rename said that it had worked, for `Defect::TrustReply`.
-    said_ok: bool,
+    /// For the defects that believe the rename's reply.
+    #[cfg(feature = "failpoints")]
+    trust: super::defect::Trust,
 }
 
 impl Committer {
@@ -179,13 +180,17 @@ impl Committer {
             dir: String::new(),
             durations: Durations::default(),
             renames: log.retry("commit a batch"),
-            said_ok: false,
+            #[cfg(feature = "failpoints")]
+            trust: super::defect::Trust::default(),
         };
         let mut action = machine.on(Input::Start);
         let finished = loop {
             let input = match action {
                 Action::Stage { slot } => {
-                    Input::Staged(self.stage(proposal, machine.state(), slot, &mut attempt).await?)
+                    let claim = self.stage(proposal, machine.state(), slot, &mut attempt).await?;
+                    #[cfg(feature = "failpoints")]
+                    attempt.trust.staged(&claim.entry);
+                    Input::Staged(claim)
                 }
                 Action::Rename { slot } => self.rename(machine.state(), slot, &mut attempt).await,
                 Action::ReadSlot { slot } => self.read_slot(machine.state(), slot, &mut attempt).await?,
@@ -246,7 +251,8 @@ impl Committer {
         failpoint::reached("commit.before");
         let renamed = failing::at("commit.rpc", &to, self.log.storage.rename(&attempt.dir, &to)).await;
         failpoint::reached("commit.after");
-        attempt.said_ok = renamed.is_ok();
+        #[cfg(feature = "failpoints")]
+        attempt.trust.renamed(&renamed, |defect| self.log.has(defect));
         match renamed {
             Ok(()) => attempt.renames.worked(),
             Err(e) => {
@@ -261,6 +267,10 @@ impl Committer {
     }
 
     async fn read_slot(&self, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Result<Input, LogError> {
+        #[cfg(feature = "failpoints")]
+        if let Some(believed) = attempt.trust.take() {
+            return Ok(Input::Slot(believed));
+        }
         let begun = Instant::now();
         let read = || async {
             failing::at("commit.readback", state.dir(), async { Ok(()) }).await?;

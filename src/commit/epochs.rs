@@ -35,7 +35,7 @@ impl Log {
 
     pub(super) fn new_epoch_name(&self, epoch: u64) -> String {
         #[cfg(feature = "failpoints")]
-        if self.has(super::defect::Defect::EpochName) {
+        if self.has(super::defect::Defect::EpochName) && epoch > 1 {
             return Layout::new_epoch_dir(epoch, uuid::Uuid::nil());
         }
         Layout::new_epoch_dir(epoch, self.host.new_id())

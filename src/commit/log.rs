@@ -54,6 +54,16 @@ impl LogError {
     }
 }
 
+/// The path of a file that a manifest names.
+pub(super) fn file_in(dir: &str, name: &str) -> String {
+    // Of `Defect::SplitCommit`: the file is still in staging.
+    #[cfg(feature = "failpoints")]
+    if name.starts_with('/') {
+        return name.to_owned();
+    }
+    format!("{dir}/{name}")
+}
+
 /// Access to one job's log.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -117,7 +127,7 @@ impl Log {
     async fn publish_once(&self, slot_dir: &str, slot: Slot, m: &Manifest) -> Result<bool, StorageError> {
         for (k, file) in m.files.iter().enumerate() {
             let location = m.locations.get(&file.table).map_or("", String::as_str);
-            let from = self.published_from(slot_dir, &file.name);
+            let from = file_in(slot_dir, &file.name);
             let to = format!("{location}/{}", Layout::table_file_name(slot, k, m.batch));
             failing::at("publish.rename.before", &from, async { Ok(()) }).await?;
             match failing::at("publish.rename.rpc", &from, self.storage.rename(&from, &to)).await {
@@ -134,23 +144,12 @@ impl Log {
             Err(StorageError::NotFound { .. }) => return Ok(true),
             Err(e) => return Err(e),
         };
-        let left: Vec<_> = left.iter().filter(|e| Layout::parse_manifest_name(&e.name).is_none()).collect();
-        for location in m.locations.values().filter(|_| !left.is_empty()) {
+        let done = !left.iter().any(|entry| m.files.iter().any(|file| file.name == entry.name));
+        for location in m.locations.values().filter(|_| !done) {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
         }
-        Ok(left.is_empty())
-    }
-
-    #[cfg(not(feature = "failpoints"))]
-    fn published_from(&self, slot_dir: &str, name: &str) -> String {
-        format!("{slot_dir}/{name}")
-    }
-
-    #[cfg(feature = "failpoints")]
-    fn published_from(&self, slot_dir: &str, name: &str) -> String {
-        // Of `Defect::SplitCommit`: the file is still in staging.
-        if name.starts_with('/') { name.to_owned() } else { format!("{slot_dir}/{name}") }
+        Ok(done)
     }
 
     /// Folds all slots from `state.next()` on into `state` and publishes the last of them: nobody goes for a slot

@@ -157,7 +157,8 @@ impl Machine {
         let step = std::mem::replace(&mut self.step, Step::Ended);
         match (step, input) {
             (Step::Begin, Input::Start) => self.stage(),
-            (Step::Staging, Input::Staged(claim)) => self.rename(claim),
+            // The log may have moved on since the proposal was made, while the epoch was closed for it.
+            (Step::Staging, Input::Staged(claim)) => self.go_for_next(claim),
             (Step::Renaming { claim }, Input::Renamed) => self.read(claim, false),
             (Step::Reading { claim, last_look }, Input::Slot(view)) => match view {
                 SlotView::Entry(entry) => self.help(claim, entry),
@@ -180,7 +181,7 @@ impl Machine {
             (Step::Looking { claim, void: false }, Input::Around { staging: false, .. }) => self.read(claim, true),
             (Step::Reopening { claim }, Input::Reopened(state)) => {
                 self.state = *state;
-                self.rebase(claim)
+                self.go_for_next(claim)
             }
             (Step::Helping { claim, entry }, Input::Published | Input::Registered) => self.fold(claim, entry),
             _ => Action::Finish(Outcome::Superseded),
@@ -231,11 +232,11 @@ impl Machine {
             return Action::Finish(Outcome::Committed { slot, entry, lost_slots: self.lost_slots });
         }
         self.lost_slots += 1;
-        self.rebase(claim)
+        self.go_for_next(claim)
     }
 
-    /// Goes for the next slot if what was claimed still fits.
-    fn rebase(&mut self, claim: Claim) -> Action {
+    /// Goes for the next slot if what is claimed fits on top of the log: a slot that is free compares no offsets.
+    fn go_for_next(&mut self, claim: Claim) -> Action {
         match self.state.accepts(&claim.entry) {
             Ok(()) => self.rename(claim),
             Err(_) => Action::Finish(Outcome::Superseded),

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::batch::{Batch, Claim, DataFile, Decision, Proposal};
+#[cfg(feature = "failpoints")]
+use super::defect::{Defect, split};
 use super::driver::{Attempt, Committer};
-use super::log::LogError;
+use super::log::{LogError, file_in};
 use crate::checkpoint::{
     Entry, FORMAT_VERSION, FileEntry, GapEntry, Header, Layout, LogState, Manifest, SealEntry, TopicEntry,
 };
@@ -66,7 +68,13 @@ impl Committer {
     ) -> Result<Entry, StorageError> {
         let storage = &self.log.storage;
         let entry = self.entry(proposal, state, id, files).await?;
+        #[cfg(feature = "failpoints")]
+        let entry = if self.log.has(Defect::SplitCommit) { split(entry, dir) } else { entry };
         failing::at("stage.mkdir", dir, storage.mkdir(dir, Parents::Require)).await?;
+        #[cfg(feature = "failpoints")]
+        if self.log.has(Defect::SplitCommit) {
+            storage.mkdir(&format!("{dir}.data"), Parents::Require).await?;
+        }
         // All at once: closing one file on HDFS can take half a second.
         let mut expected: BTreeMap<String, u64> = BTreeMap::new();
         let mut writes = Vec::with_capacity(files.len() + 1);
@@ -75,11 +83,11 @@ impl Committer {
         let data = data.map(|(name, bytes)| ("stage.create", name, bytes));
         for (place, name, bytes) in data.chain([("stage.manifest", Layout::manifest_name(id), entry.to_bytes())]) {
             expected.insert(name.clone(), bytes.len() as u64);
-            writes.push(self.write(place, format!("{dir}/{name}"), bytes));
+            writes.push(self.write(place, file_in(dir, &name), bytes));
         }
         try_join_all(writes).await?;
         #[cfg(feature = "failpoints")]
-        if self.log.has(super::defect::Defect::NoList) {
+        if self.log.has(Defect::NoList) || self.log.has(Defect::SplitCommit) {
             return Ok(entry);
         }
         let found = failing::at("stage.list", dir, storage.list(dir)).await?;

@@ -47,23 +47,21 @@ impl Content for Rows {
 /// Messages `start..end` of some partitions.
 pub fn batch(ranges: &[(i32, i64, i64)], stamped: bool) -> Arc<Batch> {
     let mut text = String::new();
-    let mut partitions = Vec::new();
-    let mut read = 0;
     for &(p, start, end) in ranges {
         (start..end).for_each(|o| text.push_str(&format!("{p}:{o}\n")));
-        let records = (end - start) as u64;
-        read += records;
-        let (start, end) = (Offset(start), Offset(end));
-        partitions.push(PartitionEntry {
-            topic: "events".to_owned(),
-            p,
-            start,
-            end,
-            incarnation: 0,
-            records,
-            tail: None,
-        });
     }
+    batch_of(0, ranges, text, stamped)
+}
+
+/// Messages of a topic that was declared new so often, with these rows.
+pub fn batch_of(incarnation: u32, ranges: &[(i32, i64, i64)], text: String, stamped: bool) -> Arc<Batch> {
+    let entry = |&(p, start, end): &(i32, i64, i64)| {
+        let (records, topic) = ((end - start) as u64, "events".to_owned());
+        let (start, end) = (Offset(start), Offset(end));
+        PartitionEntry { topic, p, start, end, incarnation, records, tail: None }
+    };
+    let partitions: Vec<_> = ranges.iter().map(entry).collect();
+    let read = partitions.iter().map(|p| p.records).sum();
     let counts = Accounting { read, events: read, ..Accounting::default() };
     Arc::new(Batch { partitions, counts, content: Box::new(Rows { text, stamped }) })
 }
