@@ -4,6 +4,7 @@
 
 mod available_now;
 mod crash;
+mod datanodes;
 mod expected;
 mod job;
 mod lag;
