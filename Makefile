@@ -19,6 +19,7 @@ test: ## All tests, also on real Kafka, HDFS, Hive metastore and Presto (needs a
 real: ## Only the tests that need the real servers
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/real-tests
+	scripts/datanode-tests
 
 stack: ## Real Kafka, HDFS, Hive metastore and Presto to play with, until Ctrl-C
 	cargo run -q --locked -p landfall-stack -- up

@@ -44,6 +44,20 @@ impl Drop for Broken<'_> {
     }
 }
 
+/// Shows at the end what a daemon said about replicas.
+struct Said<'d>(&'d Daemon);
+
+impl Drop for Said<'_> {
+    fn drop(&mut self) {
+        for line in self.0.lines() {
+            let message = line["message"].as_str().unwrap_or_default();
+            if message.contains("replicas") {
+                println!("{} {} replicas: {message}", line["timestamp"], line["replicas"]);
+            }
+        }
+    }
+}
+
 /// When batches land, as the daemon's log says.
 struct Watch<'d> {
     daemon: &'d Daemon,
@@ -108,6 +122,7 @@ fn load_lands_on_while_datanodes_and_the_namenode_die_and_freeze() {
     let mut daemon = job.start(&[]);
     wait_for(LIMIT, "reading", || daemon.reads().then_some(()));
     let producing = job.topic.produce_on(Load::new(11).with_request_ids(true).with_malformed(0.01), RATE);
+    let said = Said(&daemon);
     let mut watch = Watch { daemon: &daemon, seen: 0 };
     let seconds = Duration::from_secs;
     watch.gap(seconds(3), "all well");
@@ -149,6 +164,7 @@ fn load_lands_on_while_datanodes_and_the_namenode_die_and_freeze() {
     wait_until_landed(&job.topic, &[&daemon], LIMIT);
     let warned = daemon.text().matches("new files are written with fewer replicas").count();
     assert!((1..=12).contains(&warned), "said once a time, not once a file: {warned}");
+    drop(said);
     assert!(daemon.runs(), "{}", daemon.tail());
     daemon.terminate(LIMIT);
     job.assert_landed_once();

@@ -106,6 +106,11 @@ fn hdfs_site(dir: &Dir, settings: &Settings) -> String {
         // A copy that was ordered from a dead DataNode is ordered anew after this; by default after 5 minutes.
         ("dfs.namenode.reconstruction.pending.timeout-sec", set("5")),
         ("dfs.namenode.redundancy.interval.seconds", set("1")),
+        // A test writes as many files in a second as a job does in ten. By default two copies a DataNode are ordered
+        // at a time, and those of blocks with one replica go before all others.
+        ("dfs.namenode.replication.work.multiplier.per.iteration", set("10")),
+        ("dfs.namenode.replication.max-streams", set("20")),
+        ("dfs.namenode.replication.max-streams-hard-limit", set("40")),
         ("dfs.namenode.fs-limits.min-block-size", set("1024")),
         ("dfs.namenode.datanode.registration.ip-hostname-check", set("false")),
         ("dfs.namenode.handler.count", set("10")),

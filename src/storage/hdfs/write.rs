@@ -154,14 +154,14 @@ async fn put(
     let abandoned = || abandoned.load(Ordering::Relaxed);
     while !data.is_empty() && !abandoned() {
         let chunk = data.split_to(data.len().min(CHUNK));
-        writer.write_bytes(chunk).await.map_err(failure)?;
+        Box::pin(writer.write_bytes(chunk)).await.map_err(failure)?;
     }
     if !abandoned() {
         // Without it the bytes are in the DataNodes' memory only when `close` returns.
         writer.hsync().await.map_err(failure)?;
     }
     // Of an abandoned try, too: only this ends the tasks that keep its connections open.
-    writer.close().await.map_err(failure)
+    Box::pin(writer.close()).await.map_err(failure)
 }
 
 /// Deletes what a try has left, and finds out the full number of replicas from it before.
