@@ -19,6 +19,7 @@ test: ## All tests, also on real Kafka, HDFS, Hive metastore and Presto (needs a
 real: ## Only the tests that need the real servers
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/real-tests
+	scripts/datanode-tests
 
 chaos: ## An hour of kills, pauses, rebalances, server and network faults; CHAOS_SECONDS says another length
 	cargo build --locked --tests -p landfall -p landfall-stack

@@ -33,7 +33,7 @@ const MOST_LINES: usize = 400;
 
 /// Each client library with the one place that may name it.
 const ADAPTERS: [(&str, &str); 3] =
-    [("rdkafka", "source/"), ("hdfs_native", "storage/hdfs.rs"), ("landfall_metastore", "catalog/hive.rs")];
+    [("rdkafka", "source/"), ("hdfs_native", "storage/hdfs/"), ("landfall_metastore", "catalog/hive.rs")];
 
 /// Folders and files that are functions: no I/O, no clock, no randomness, no tasks.
 const PURE: [&str; 9] =

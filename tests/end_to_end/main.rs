@@ -5,6 +5,7 @@
 mod available_now;
 mod chaos;
 mod crash;
+mod datanodes;
 mod expected;
 mod job;
 mod lag;

@@ -3,7 +3,7 @@
 use crate::supervise;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use landfall_stack::{Options, Service, Stack, fence, fetch};
+use landfall_stack::{DEAD_AFTER, Options, Service, Stack, fence, fetch};
 use std::path::PathBuf;
 
 /// Real Kafka, HDFS, Hive metastore and Presto on this machine, without containers, for landfall's tests and for
@@ -129,6 +129,9 @@ struct What {
     /// HDFS's default replication [default: 3, or the number of DataNodes if that is less]
     #[arg(long)]
     replication: Option<u32>,
+    /// After how many seconds the NameNode takes a silent DataNode for dead; Hadoop's default is 630
+    #[arg(long, default_value_t = DEAD_AFTER, value_parser = clap::value_parser!(u32).range(12..))]
+    dead_after: u32,
     /// What to start; what these cannot work without is added
     #[arg(long, value_delimiter = ',', default_value = "kafka,hdfs,metastore,presto")]
     parts: Vec<Service>,
@@ -151,8 +154,8 @@ struct OnePart {
 
 impl From<What> for Options {
     fn from(what: What) -> Options {
-        let What { dir, keep, datanodes, replication, parts: services } = what;
-        Options { dir, keep, datanodes, replication, services, quiet: false }
+        let What { dir, keep, datanodes, replication, dead_after, parts: services } = what;
+        Options { dir, keep, datanodes, replication, dead_after, services, quiet: false }
     }
 }
 

@@ -100,10 +100,17 @@ fn hdfs_site(dir: &Dir, settings: &Settings) -> String {
         ("dfs.namenode.safemode.threshold-pct", set("1.0")),
         ("dfs.namenode.safemode.min.datanodes", set("1")),
         ("dfs.namenode.safemode.extension", set("0")),
-        // A dead DataNode is noticed after 2 * recheck + 10 * heartbeat = 16 s instead of 10.5 minutes.
+        // A dead DataNode is noticed after 2 * recheck + 10 * heartbeat.
         ("dfs.heartbeat.interval", set("1")),
-        ("dfs.namenode.heartbeat.recheck-interval", set("3000")),
+        ("dfs.namenode.heartbeat.recheck-interval", (settings.dead_after.saturating_sub(10) * 500).to_string()),
+        // A copy that was ordered from a dead DataNode is ordered anew after this; by default after 5 minutes.
+        ("dfs.namenode.reconstruction.pending.timeout-sec", set("5")),
         ("dfs.namenode.redundancy.interval.seconds", set("1")),
+        // A test writes as many files in a second as a job does in ten. By default two copies a DataNode are ordered
+        // at a time, and those of blocks with one replica go before all others.
+        ("dfs.namenode.replication.work.multiplier.per.iteration", set("10")),
+        ("dfs.namenode.replication.max-streams", set("20")),
+        ("dfs.namenode.replication.max-streams-hard-limit", set("40")),
         ("dfs.namenode.fs-limits.min-block-size", set("1024")),
         ("dfs.namenode.datanode.registration.ip-hostname-check", set("false")),
         ("dfs.namenode.handler.count", set("10")),
@@ -239,6 +246,7 @@ mod tests {
         assert!(text(&dir, "core-site.xml").contains("<name>hadoop.proxyuser.someone.hosts</name>"));
         let hdfs = text(&dir, "hdfs-site.xml");
         assert!(hdfs.contains("<name>dfs.replication</name><value>2</value>"));
+        assert!(hdfs.contains("<name>dfs.namenode.heartbeat.recheck-interval</name><value>10000</value>"));
         assert!(hdfs.contains("<name>dfs.namenode.http-address</name><value>127.0.0.1:4</value>"));
         assert!(text(&dir, "metastore-site.xml").contains("<name>metastore.thrift.port</name><value>5</value>"));
         assert!(text(&dir, "presto/config.properties").contains("http-server.http.port=6\n"));

@@ -35,5 +35,5 @@ mod state;
 
 pub use part::Service;
 pub use presto::{Presto, Rows};
-pub use settings::Options;
+pub use settings::{DEAD_AFTER, Options};
 pub use stack::{PartStatus, Stack};

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// After how many seconds the NameNode takes a silent DataNode for dead, unless asked for otherwise.
+pub const DEAD_AFTER: u32 = 16;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -19,6 +22,8 @@ pub struct Options {
     pub datanodes: u32,
     /// HDFS's default replication; None: 3, or the number of DataNodes if that is less.
     pub replication: Option<u32>,
+    /// After how many seconds the NameNode takes a silent DataNode for dead: 12 or more.
+    pub dead_after: u32,
     /// What to start; what these cannot work without is added.
     pub services: Vec<Service>,
     /// Do not report the progress on standard error.
@@ -28,7 +33,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         let services = Service::ALL.to_vec();
-        Options { dir: None, keep: false, datanodes: 3, replication: None, services, quiet: false }
+        let (dir, keep, datanodes, replication, dead_after) = (None, false, 3, None, DEAD_AFTER);
+        Options { dir, keep, datanodes, replication, dead_after, services, quiet: false }
     }
 }
 
@@ -40,6 +46,7 @@ pub(crate) struct Settings {
     pub services: Vec<Service>,
     pub datanodes: u32,
     pub replication: u32,
+    pub dead_after: u32,
     /// The user the servers and their clients are for HDFS.
     pub user: String,
     pub java: PathBuf,
@@ -93,6 +100,7 @@ impl Settings {
             services: Service::with_needed(&options.services),
             datanodes: options.datanodes,
             replication: options.replication.unwrap_or(options.datanodes.min(3)),
+            dead_after: options.dead_after,
             user: user(),
             java: java::find()?,
             libs: fetch::fetch(options.quiet)?,
@@ -155,6 +163,7 @@ pub(crate) mod tests {
             services: Service::ALL.to_vec(),
             datanodes: 2,
             replication: 2,
+            dead_after: 30,
             user: "someone".to_owned(),
             java: "/java".into(),
             libs: "/libs".into(),

@@ -147,6 +147,24 @@ impl Stack {
         config::namenode(&self.settings)
     }
 
+    /// How many DataNodes it has, running or not.
+    pub fn datanodes(&self) -> u32 {
+        self.settings.datanodes
+    }
+
+    /// After how many seconds the NameNode takes a silent DataNode for dead.
+    pub fn dead_after(&self) -> u32 {
+        self.settings.dead_after
+    }
+
+    /// What the NameNode finds when it checks all files below `path` (`hdfs fsck PATH -files -blocks`).
+    pub fn fsck(&self, path: &str) -> Result<String> {
+        let (port, user) = (self.settings.ports.namenode_http, &self.settings.user);
+        let url = format!("http://{HOST}:{port}/fsck?ugi={user}&path={path}&files=1&blocks=1");
+        let mut answer = presto::agent(Duration::from_secs(30)).get(&url).call().context("fsck")?;
+        Ok(answer.body_mut().read_to_string()?)
+    }
+
     /// The Hive metastore, `thrift://host:port`.
     pub fn metastore(&self) -> String {
         config::metastore(&self.settings)
