@@ -187,7 +187,7 @@ impl Committer {
                 Action::Stage { slot } => {
                     Input::Staged(self.stage(proposal, machine.state(), slot, &mut attempt).await?)
                 }
-                Action::Rename { slot } => self.rename(machine.state(), slot, &mut attempt).await,
+                Action::Rename { slot } => self.rename(proposal, machine.state(), slot, &mut attempt).await,
                 Action::ReadSlot { slot } => self.read_slot(machine.state(), slot, &mut attempt).await?,
                 Action::LookAround => self.look_around(machine.state(), &attempt).await,
                 Action::Publish { slot, manifest } => {
@@ -240,11 +240,12 @@ impl Committer {
         }
     }
 
-    async fn rename(&self, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Input {
+    async fn rename(&self, proposal: &Proposal, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Input {
         let begun = Instant::now();
         let to = self.log.layout.slot(state.dir(), slot);
         failpoint::reached("commit.before");
-        let renamed = failing::at("commit.rpc", &to, self.log.storage.rename(&attempt.dir, &to)).await;
+        let place = if matches!(proposal, Proposal::Seal) { "seal.cas" } else { "commit.rpc" };
+        let renamed = failing::at(place, &to, self.log.storage.rename(&attempt.dir, &to)).await;
         failpoint::reached("commit.after");
         attempt.said_ok = renamed.is_ok();
         match renamed {
@@ -267,7 +268,10 @@ impl Committer {
             self.log.read_slot(state.dir(), slot).await
         };
         let view = self.until_done("read the log", read).await?;
-        if !matches!(view, SlotView::Absent) {
+        // A directory of staging is named by its batch.
+        if let SlotView::Entry(entry) = &view
+            && !attempt.dir.ends_with(&entry.id().to_string())
+        {
             failpoint::reached("rebase.before");
         }
         attempt.durations.commit += begun.elapsed();

@@ -8,6 +8,7 @@ use futures_util::TryFutureExt;
 use hdfs_native::client::FileStatus;
 use hdfs_native::{Client, ClientBuilder, HdfsError, WriteOptions};
 
+use super::failing;
 use super::port::{Entry, Parents, Storage, StorageError};
 
 /// Hadoop's default; the crate sends permissions as given, without a umask.
@@ -106,10 +107,10 @@ impl Storage for HdfsStorage {
         // Boxed: the client's futures are 16 KiB each, and a batch writes several files at once.
         let written = Box::pin(async {
             let mut writer = self.client.create(&full, &options).await?;
-            Box::pin(writer.write_bytes(data)).await?;
+            Box::pin(failing::io("stage.write", writer.write_bytes(data))).await?;
             // Without it the bytes are in the DataNodes' memory only when `close` returns.
             writer.hsync().await?;
-            Box::pin(writer.close()).await
+            Box::pin(failing::io("stage.close", writer.close())).await
         });
         written.map_err(|e| classify("create", path, e)).await
     }

@@ -30,11 +30,17 @@ pub struct Job<'w> {
 impl<'w> Job<'w> {
     /// With an own topic and database, both empty.
     pub fn new(world: &'w World, name: &str, partitions: i32, interval: &str) -> Job<'w> {
+        let job = Job::bare(world, name, partitions, interval);
+        job.world.presto("hive", &format!("create schema {}", job.name));
+        job
+    }
+
+    /// Without a database: the daemon makes it.
+    pub fn bare(world: &'w World, name: &str, partitions: i32, interval: &str) -> Job<'w> {
         let name = format!("e2e_{name}_{}", &Uuid::new_v4().simple().to_string()[..6]);
         let topic = Topic::create(world, &name, partitions);
         let folder = tempfile::tempdir().unwrap();
         let job = Job { world, topic, folder, starts: AtomicU32::new(0), name };
-        job.world.presto("hive", &format!("create schema {}", job.name));
         job.write_migrations();
         job.write_config(&job.config(interval));
         job
@@ -109,10 +115,15 @@ timestamp = "kafka.timestamp"
 
     /// Starts `landfall run` with these arguments more.
     pub fn start(&self, args: &[&str]) -> Daemon {
+        self.start_with(args, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Daemon {
         let n = self.starts.fetch_add(1, Ordering::Relaxed);
         let mut command = landfall();
         command.arg("run").arg("--config").arg(self.folder.path().join("landfall.toml")).args(args);
-        command.env("HADOOP_USER_NAME", self.world.stack.user());
+        command.env("HADOOP_USER_NAME", self.world.stack.user()).envs(environment.iter().copied());
         Daemon::spawn(command, self.folder.path().join(format!("run-{n}.log")))
     }
 

@@ -5,6 +5,7 @@
 mod available_now;
 mod crash;
 mod expected;
+mod failpoints;
 mod job;
 mod lag;
 mod outage;
