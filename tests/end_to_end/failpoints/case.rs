@@ -1,5 +1,6 @@
 //! One point, one fault: a job of its own from its first start to the audit.
 
+use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,17 @@ fn config(job: &Job) -> String {
     format!("{config}[log]\nslots_per_epoch = 3\nretention = \"1s\"\nstaging_retention = \"3s\"\n")
 }
 
-/// Panics if anything is not as it must be. How many rows there were.
-pub fn run(world: &World, point: &Point, fault: Fault) -> usize {
+/// How a case went: its rows, and after how many seconds what was done.
+pub struct Done {
+    pub rows: usize,
+    pub steps: String,
+}
+
+/// Panics if anything is not as it must be.
+pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
+    let begun = Instant::now();
+    let mut steps = String::new();
+    let mut step = |what: &str| _ = write!(steps, " {what} {:.1}", begun.elapsed().as_secs_f64());
     let name = format!("{}_{fault}", point.name.replace('.', "_"));
     let job = Job::bare(world, &name, 2, "300ms");
     std::fs::remove_file(job.folder.path().join("migrations/0001_sword_purchases.sql")).unwrap();
@@ -49,6 +59,7 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> usize {
     let mut other = prepare(world, &job, point.scene, &mut one);
     let producing = producing.take().unwrap_or_else(|| produce(&job.topic));
     wait("the point is reached", &mut one, |d| d.text().contains("\"message\":\"failpoint\""), true);
+    step("reached");
 
     // From the fault on there is one daemon, or two, that must land everything.
     let ended = match fault {
@@ -83,16 +94,21 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> usize {
     let last = if ended { other.as_mut().unwrap() } else { &mut one };
     let before = last.progress().len();
     wait("it goes on", last, |d| d.progress().len() > before, false);
+    step("over");
     producing.stop();
     let ends = job.topic.ends();
     let mut daemons: Vec<&mut Daemon> = if ended { Vec::new() } else { vec![&mut one] };
     daemons.extend(other.as_mut());
     land_all(&job.topic, &ends, &mut daemons);
+    step("landed");
     daemons.iter().for_each(|d| d.signal("TERM"));
     for d in &mut daemons {
         assert_eq!(d.wait(LIMIT).code(), Some(0), "{}", d.tail());
     }
-    audit(world, &job)
+    step("ended");
+    let rows = audit(world, &job);
+    step("audited");
+    Done { rows, steps }
 }
 
 fn produce(topic: &Topic) -> Producing {

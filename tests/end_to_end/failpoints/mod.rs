@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use case::Done;
 use landfall::failpoint;
 use plan::{Fault, POINTS, Point};
 
@@ -19,7 +20,7 @@ use crate::world::world;
 const WORKERS: usize = 8;
 
 /// What became of a case: its rows, or why it failed; and how long it took.
-type Outcome = (Result<usize, String>, Duration);
+type Outcome = (Result<Done, String>, Duration);
 type Outcomes = BTreeMap<(&'static str, Fault), Outcome>;
 
 /// `FAILPOINT_ONLY=seal,kill` runs the cases whose name (`seal.cas kill`) contains one of these.
@@ -56,7 +57,8 @@ fn at_every_failpoint_a_kill_a_pause_an_error_and_a_lost_reply_leave_every_row_o
                         Ok(text) => *text,
                         Err(e) => e.downcast::<&str>().map_or_else(|_| "it panicked".to_owned(), |s| (*s).to_owned()),
                     });
-                    let said = result.as_ref().map_or("FAILED".to_owned(), |rows| format!("{rows} rows once"));
+                    let said =
+                        result.as_ref().map_or("FAILED".to_owned(), |d| format!("{} rows once; s:{}", d.rows, d.steps));
                     println!("{:5.1} s: {} {fault}: {said}", begun.elapsed().as_secs_f64(), point.name);
                     outcomes.lock().unwrap().insert((point.name, fault), (result, begun.elapsed()));
                 }
@@ -81,6 +83,9 @@ fn table(outcomes: &Outcomes, took: Duration) -> String {
         String::from("| point | at which | kill -9 | pause | error | lost reply |\n|---|---|---|---|---|---|\n");
     let is_call: BTreeMap<_, _> = failpoint::ALL.into();
     for point in &POINTS {
+        if !outcomes.keys().any(|(name, _)| *name == point.name) {
+            continue;
+        }
         let cells = Fault::ALL.map(|fault| match outcomes.get(&(point.name, fault)) {
             Some((Ok(_), took)) => format!("ok, {:.0} s", took.as_secs_f64()),
             Some((Err(_), _)) => "**FAILED**".to_owned(),
@@ -89,7 +94,7 @@ fn table(outcomes: &Outcomes, took: Duration) -> String {
         });
         _ = writeln!(out, "| `{}` | {} | {} |", point.name, point.what, cells.join(" | "));
     }
-    let rows: usize = outcomes.values().filter_map(|(result, _)| result.as_ref().ok()).sum();
+    let rows: usize = outcomes.values().filter_map(|(result, _)| Some(result.as_ref().ok()?.rows)).sum();
     let green = outcomes.values().filter(|(result, _)| result.is_ok()).count();
     _ = write!(
         out,
