@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::audit::audit;
 use super::plan::{Fault, Point, Scene};
 use crate::job::{Daemon, Job};
-use crate::topic::{Producing, Topic};
+use crate::topic::{Producing, Sender, Topic};
 use crate::world::World;
 
 /// Three of the seeds' tables: fewer files a batch, and still more than one to be published.
@@ -22,7 +22,9 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// Longer than the consumer group, the storage's and the metastore's calls, and the client's poll may take.
 /// `FAILPOINT_PAUSE` says another number of seconds.
 const PAUSE: u64 = 7;
-const RATE: u64 = 80;
+/// Messages a second until the point is reached, and in each wave after it.
+const RATE: u64 = 50;
+const WAVE: usize = 50;
 
 /// Everything that takes hours in production takes seconds here: epochs, staging, timeouts.
 fn config(job: &Job) -> String {
@@ -53,32 +55,30 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
     job.write_config(&config(&job));
     let passed = if point.passed > 0 { format!("{}*off->", point.passed) } else { String::new() };
     let set = format!("{}={passed}1*return({fault})", point.name);
-    let early = point.scene != Scene::NoDirectory;
-    let mut producing = early.then(|| produce(&job.topic));
+    let mut waves = Waves::new(&job.topic);
     let mut one = job.start_with(&[], &[("FAILPOINTS", &set)]);
-    let mut other = prepare(world, &job, point.scene, &mut one);
-    let producing = producing.take().unwrap_or_else(|| produce(&job.topic));
+    let mut other = prepare(world, &job, point.scene, &mut one, &mut waves);
     wait("the point is reached", &mut one, |d| d.text().contains("\"message\":\"failpoint\""), true);
     step("reached");
+    waves.ebb();
 
-    // From the fault on there is one daemon, or two, that must land everything.
     let ended = match fault {
         Fault::Kill => {
-            let status = one.wait(LIMIT);
-            assert_eq!(status.signal(), Some(9), "{}", one.tail());
+            assert_eq!(one.wait(LIMIT).signal(), Some(9), "{}", one.tail());
             true
         }
         Fault::Stop => {
             let stopped = Instant::now();
             wait("it is stopped", &mut one, is_stopped, false);
             let two = other.get_or_insert_with(|| job.start(&[]));
-            let before = two.progress().len();
-            wait("the other daemon lands batches", two, |d| d.progress().len() > before + 1, false);
+            let before = batches(two);
+            waves.one();
+            wait("the other daemon lands batches", two, |d| batches(d) > before, false);
             let seconds = std::env::var("FAILPOINT_PAUSE").map_or(PAUSE, |n| n.parse().unwrap());
             std::thread::sleep(Duration::from_secs(seconds).saturating_sub(stopped.elapsed()));
-            let (readings, landed) = (readings(&one), one.progress().len());
+            let (readings, landed) = (readings(&one), batches(&one));
             one.signal("CONT");
-            wait("it is back", &mut one, |d| self::readings(d) > readings || d.progress().len() > landed, false);
+            wait("it is back", &mut one, |d| self::readings(d) > readings || batches(d) > landed, false);
             false
         }
         Fault::Io | Fault::LostReply if point.scene == Scene::Start => {
@@ -88,18 +88,15 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
         }
         Fault::Io | Fault::LostReply => false,
     };
+    step("over");
+    // Now one daemon, or two, must land all there is and what comes.
     if ended {
         other.get_or_insert_with(|| job.start(&[]));
     }
-    let last = if ended { other.as_mut().unwrap() } else { &mut one };
-    let before = last.progress().len();
-    wait("it goes on", last, |d| d.progress().len() > before, false);
-    step("over");
-    producing.stop();
-    let ends = job.topic.ends();
+    waves.one();
     let mut daemons: Vec<&mut Daemon> = if ended { Vec::new() } else { vec![&mut one] };
     daemons.extend(other.as_mut());
-    land_all(&job.topic, &ends, &mut daemons);
+    land_all(&job.topic, &mut daemons);
     step("landed");
     daemons.iter().for_each(|d| d.signal("TERM"));
     for d in &mut daemons {
@@ -111,39 +108,80 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
     Done { rows, steps }
 }
 
-fn produce(topic: &Topic) -> Producing {
-    topic.produce_on(Load::new(Uuid::new_v4().as_u128() as u64).with_request_ids(true).with_malformed(0.04), RATE)
-}
-
 /// Sets the scene; the second daemon, if it has one from the beginning.
-fn prepare(world: &World, job: &Job, scene: Scene, one: &mut Daemon) -> Option<Daemon> {
+fn prepare(world: &World, job: &Job, scene: Scene, one: &mut Daemon, waves: &mut Waves) -> Option<Daemon> {
+    let reads = |d: &Daemon| readings(d) > 0;
     match scene {
-        Scene::Start | Scene::Alone => None,
-        Scene::Twins => Some(job.start(&[])),
+        Scene::Start | Scene::Alone => waves.flow(),
+        Scene::Twins => {
+            waves.flow();
+            return Some(job.start(&[]));
+        }
         Scene::Joined => {
-            wait("it lands a batch", one, |d| !d.progress().is_empty(), false);
-            Some(job.start(&[]))
+            waves.flow();
+            wait("it lands a batch", one, |d| batches(d) > 0, false);
+            return Some(job.start(&[]));
         }
         Scene::NoDirectory => {
-            wait("it reads", one, |d| readings(d) > 0 && registered(d), false);
+            wait("it reads", one, |d| reads(d) && registered(d), false);
             world.delete(&job.table_dir("guilds"));
-            None
+            waves.flow();
         }
         Scene::Litter => {
-            wait("it reads", one, |d| readings(d) > 0, false);
+            wait("it reads", one, reads, false);
             let dir = format!("{}/checkpoint/staging/{}", job.base(), Uuid::new_v4());
             world.runtime.block_on(world.hdfs.mkdir(&dir, Parents::Require)).unwrap();
-            None
         }
+        Scene::Sealed => {
+            waves.flow();
+            wait("an epoch is closed", one, |d| d.text().contains("goes on in a new epoch"), false);
+            waves.ebb();
+        }
+    }
+    None
+}
+
+/// What is produced in a case: a steady flow until the point is reached, and waves after it.
+struct Waves<'t> {
+    topic: &'t Topic,
+    sender: Sender,
+    load: Load,
+    flow: Option<Producing>,
+}
+
+impl Waves<'_> {
+    fn new(topic: &Topic) -> Waves<'_> {
+        Waves { topic, sender: topic.sender(), load: load(), flow: None }
+    }
+
+    fn flow(&mut self) {
+        self.one();
+        self.flow = Some(self.topic.produce_on(load(), RATE));
+    }
+
+    fn ebb(&mut self) {
+        if let Some(flow) = self.flow.take() {
+            flow.stop();
+        }
+    }
+
+    fn one(&mut self) {
+        self.load.by_ref().take(WAVE).for_each(|message| self.sender.send(Some(&message.value)));
+        self.sender.flush();
     }
 }
 
+/// No two messages of it are alike, nor like those of another.
+fn load() -> Load {
+    Load::new(Uuid::new_v4().as_u128() as u64).with_request_ids(true).with_malformed(0.04)
+}
+
 /// All that is in the topic is landed, and the tables are known to the metastore.
-fn land_all(topic: &Topic, ends: &[i64], daemons: &mut [&mut Daemon]) {
-    let begun = Instant::now();
+fn land_all(topic: &Topic, daemons: &mut [&mut Daemon]) {
+    let (ends, begun) = (topic.ends(), Instant::now());
     loop {
         let done = |p: usize, end: i64| end == 0 || daemons.iter().any(|d| d.landed(&topic.name, p) >= Some(end));
-        if ends.iter().enumerate().all(|(p, end)| done(p, *end)) && daemons.iter().any(|d| registered(d)) {
+        if daemons.iter().any(|d| registered(d)) && ends.iter().enumerate().all(|(p, end)| done(p, *end)) {
             return;
         }
         for d in daemons.iter_mut() {
@@ -166,6 +204,11 @@ fn wait(what: &str, daemon: &mut Daemon, done: impl Fn(&Daemon) -> bool, may_end
         assert!(begun.elapsed() < LIMIT, "not within {LIMIT:?}: {what}\n{}", daemon.tail());
         std::thread::sleep(Duration::from_millis(250));
     }
+}
+
+/// Without parsing its log: every case looks several times a second.
+fn batches(daemon: &Daemon) -> usize {
+    daemon.text().matches("\"progress\":{").count()
 }
 
 fn readings(daemon: &Daemon) -> usize {

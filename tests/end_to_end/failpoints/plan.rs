@@ -45,8 +45,10 @@ pub enum Scene {
     Joined,
     /// Somebody deletes a table's directory before its first file.
     NoDirectory,
-    /// A process that is dead for long has left staging behind.
+    /// A process that is dead for long has left staging behind, and nothing is to be landed.
     Litter,
+    /// An epoch was closed, and nothing is to be landed: a daemon tidies up when it has nothing else to do.
+    Sealed,
 }
 
 /// A point, how often it is passed before the fault, and in which scene.
@@ -66,10 +68,10 @@ pub const POINTS: [Point; 35] = [
     point("open.job", 0, Scene::Start, "`job.json` is put"),
     point("open.owner", 1, Scene::Start, "the second table's `_owner.json` is put"),
     point("open.epoch", 0, Scene::Start, "the first epoch is put into the register"),
-    point("sync.register", 4, Scene::Alone, "the register of epochs is listed"),
+    point("sync.register", 2, Scene::Alone, "the register of epochs is listed"),
     point("sync.epoch", 0, Scene::Start, "the newest entry of the register is read"),
     point("sync.snapshot", 0, Scene::Start, "the epoch's snapshot is read"),
-    point("sync.slot", 4, Scene::Alone, "slots are read"),
+    point("sync.slot", 1, Scene::Alone, "slots are read"),
     point("rebalance.assign", 0, Scene::Alone, "positions are ordered for new partitions"),
     point("rebalance.revoke", 0, Scene::Joined, "the group takes partitions away"),
     point("trigger", 3, Scene::Alone, "a batch is due"),
@@ -94,7 +96,7 @@ pub const POINTS: [Point; 35] = [
     point("seal.snapshot", 0, Scene::Alone, "the snapshot is written into it"),
     point("seal.cas", 0, Scene::Alone, "**the rename of the seal into the slot**"),
     point("seal.register", 0, Scene::Alone, "the new epoch is put into the register"),
-    point("seal.drop", 0, Scene::Alone, "an old epoch is deleted"),
+    point("seal.drop", 0, Scene::Sealed, "an old epoch is deleted"),
     point("gc.staging", 0, Scene::Litter, "staging of a dead process is deleted"),
     point("hms.create.before", 1, Scene::Alone, "a table is created in the metastore"),
     point("hms.create.after", 1, Scene::Alone, "it was created"),
