@@ -149,6 +149,10 @@ impl Committer {
         to: Offset,
         why: Decision,
     ) -> Result<Option<Slot>, LogError> {
+        // Somebody else has recorded it, and read on behind it: going back to `to` would land all that again.
+        if self.state.end(&partition).is_some_and(|end| end >= to) {
+            return Ok(None);
+        }
         let (outcome, _) = self.propose(&Proposal::Gap { partition, to, why }).await?;
         Ok(outcome.map(|(slot, ..)| slot))
     }

@@ -157,7 +157,8 @@ impl Machine {
         let step = std::mem::replace(&mut self.step, Step::Ended);
         match (step, input) {
             (Step::Begin, Input::Start) => self.stage(),
-            (Step::Staging, Input::Staged(claim)) => self.rename(claim),
+            // The log may have been read on since the batch was filled: by a seal that came before it, or by upkeep.
+            (Step::Staging, Input::Staged(claim)) => self.rebase(claim),
             (Step::Renaming { claim }, Input::Renamed) => self.read(claim, false),
             (Step::Reading { claim, last_look }, Input::Slot(view)) => match view {
                 SlotView::Entry(entry) => self.help(claim, entry),
@@ -234,7 +235,7 @@ impl Machine {
         self.rebase(claim)
     }
 
-    /// Goes for the next slot if what was claimed still fits.
+    /// Goes for the next slot if what was claimed fits the log as it is known.
     fn rebase(&mut self, claim: Claim) -> Action {
         match self.state.accepts(&claim.entry) {
             Ok(()) => self.rename(claim),
