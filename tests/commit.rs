@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::faulty::{Fault, FaultyStorage};
 use common::toy::{batch, complete, job, open, open_on, partition, visible};
 use landfall::checkpoint::Layout;
-use landfall::commit::{Committed, Committer, Decision, Log, RealHost};
+use landfall::commit::{Committed, Committer, Decision, Host, Log, RealHost};
 use landfall::model::Offset;
 use landfall::storage::{LocalStorage, MemoryStorage, Storage};
 
@@ -138,6 +138,47 @@ async fn of_two_daemons_with_the_same_messages_one_lands_and_the_other_gives_way
         let dir = format!("/checkpoint/staging/{}", incarnation.name);
         assert!(storage.list(&dir).await.unwrap().is_empty(), "the loser clears its staging directory");
     }
+}
+
+#[tokio::test]
+async fn a_batch_that_was_filled_before_the_log_was_read_on_gives_way() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    let filled = batch(&[(0, 0, 5)], false);
+    land(&mut b, 3, false).await;
+    // As upkeep does, between two batches.
+    a.catch_up().await.unwrap();
+    assert!(matches!(a.commit(&filled).await.unwrap(), Committed::Superseded));
+    assert_eq!(visible(&*storage).await, complete(&[(0, 3)]));
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_away_until_its_epoch_was_deleted_lands_nothing_twice() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let host: Arc<dyn Host> = Arc::new(RealHost);
+    let mut a = open_on(storage.clone(), host.clone(), 1).await;
+    land(&mut a, 2, false).await;
+    let filled = batch(&[(0, 2, 5)], false);
+    let mut b = open_on(storage.clone(), host, 1).await;
+    // Closes the epoch, and deletes it.
+    land(&mut b, 4, false).await;
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    assert_eq!(b.tidy(std::time::Duration::from_secs(60), std::time::Duration::ZERO).await.unwrap().epochs, 1);
+    assert!(matches!(a.commit(&filled).await.unwrap(), Committed::Superseded));
+    assert_eq!(a.end(&partition(0)), Some(Offset(4)));
+    assert_eq!(visible(&*storage).await, complete(&[(0, 4)]));
+}
+
+#[tokio::test]
+async fn a_gap_that_somebody_else_has_recorded_and_read_beyond_is_not_gone_back_to() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut a, mut b) = (open(storage.clone()).await, open(storage.clone()).await);
+    let why = || Decision { reason: "retention".to_owned(), operator: "test".to_owned() };
+    assert!(b.accept_gap(partition(0), Offset(5), why()).await.unwrap().is_some());
+    land(&mut b, 8, false).await;
+    a.catch_up().await.unwrap();
+    assert_eq!(a.accept_gap(partition(0), Offset(5), why()).await.unwrap(), None);
+    assert_eq!(a.end(&partition(0)), Some(Offset(8)));
 }
 
 #[tokio::test]

@@ -140,9 +140,34 @@ fn the_core_is_a_function() {
     }
 }
 
+/// The names given to these calls, where they stand in them as text.
+fn failpoints(text: &str) -> Vec<&str> {
+    let calls = ["failpoint::reached(", "failing::at(", "failing::io(", "around("];
+    let arguments = calls.iter().flat_map(|call| text.split(call).skip(1));
+    arguments.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
+}
+
+#[test]
+fn every_failpoint_is_listed_and_every_listed_one_is_placed() {
+    let sources: Vec<_> = sources().into_iter().filter(|(file, _)| file != "failpoint.rs").collect();
+    let listed = landfall::failpoint::ALL.map(|(name, _)| name);
+    for (file, text) in &sources {
+        for name in failpoints(&code(text)) {
+            assert!(listed.contains(&name), "src/{file}: {name} is missing in failpoint::ALL");
+        }
+    }
+    for name in listed {
+        // As the first of some brackets, or as what a variable for it is set to.
+        let places = [format!("(\"{name}\""), format!("{{ \"{name}\" }}")];
+        let placed = |text: &str| places.iter().any(|p| code(text).contains(p));
+        assert!(sources.iter().any(|(_, text)| placed(text)), "{name} of failpoint::ALL is nowhere in src");
+    }
+}
+
 #[test]
 fn the_check_itself_sees_what_it_must() {
     assert_eq!(imports("use crate::batch::Plan;\nlet x = crate::app::now();"), ["batch", "app"]);
     assert_eq!(imports("use crate::{fault::Fault, model::Slot};"), ["fault", "model"]);
+    assert_eq!(failpoints("failing::at(\n \"a.b\", &x); reached(\"c\"); failpoint::reached(\"d\")"), ["d", "a.b"]);
     assert_eq!(code("a // crate::b\n#[cfg(test)]\nmod tests {\n crate::c").trim(), "a");
 }

@@ -1,5 +1,6 @@
 //! The task that keeps the tables registered. It is never in the way of the data and never gives up.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use super::port::{Catalog, CatalogError, CatalogTable};
 use super::reconcile::{Plan, plan};
 use super::status::{Ledger, Note, Outcome, RegistrarStatus};
 use super::validate::validate;
+use crate::failpoint::around;
 use crate::storage::{Parents, Storage};
 
 /// How often the tables are compared again when all is well.
@@ -98,7 +100,9 @@ impl Registrar {
         if found.is_some() {
             return Ok(plan(table, found.as_ref()));
         }
-        match self.catalog.create_table(table).await {
+        let away = || CatalogError::Unavailable { uri: full_name(table), reason: "failpoint".to_owned() };
+        let created = around("hms.create.before", away, self.catalog.create_table(table)).await;
+        match around("hms.create.after", away, ready(created)).await {
             // somebody else was quicker: their table is compared as any other
             Ok(()) | Err(CatalogError::AlreadyExists(_)) => {}
             Err(e) => return Err(e),

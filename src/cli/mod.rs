@@ -126,7 +126,7 @@ fn start_logging(format: Format, default_filter: &str) -> bool {
         Format::Json => LogFormat::Json,
     };
     // The clients tell every failed reconnect, several times; what matters of it landfall says itself, once.
-    let quiet = "librdkafka=off,rdkafka=off,hdfs_native=off";
+    let quiet = "librdkafka=off,rdkafka=off,hdfs_native=off,volo=off,volo_thrift=off";
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| format!("{default_filter},{quiet}"));
     init_logging(format, &filter)
 }

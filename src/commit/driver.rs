@@ -150,6 +150,10 @@ impl Committer {
         to: Offset,
         why: Decision,
     ) -> Result<Option<Slot>, LogError> {
+        // Somebody else has recorded it, and read on behind it: going back to `to` would land all that again.
+        if self.state.end(&partition).is_some_and(|end| end >= to) {
+            return Ok(None);
+        }
         let (outcome, _) = self.propose(&Proposal::Gap { partition, to, why }).await?;
         Ok(outcome.map(|(slot, ..)| slot))
     }
@@ -192,7 +196,7 @@ impl Committer {
                     attempt.trust.staged(&claim.entry);
                     Input::Staged(claim)
                 }
-                Action::Rename { slot } => self.rename(machine.state(), slot, &mut attempt).await,
+                Action::Rename { slot } => self.rename(proposal, machine.state(), slot, &mut attempt).await,
                 Action::ReadSlot { slot } => self.read_slot(machine.state(), slot, &mut attempt).await?,
                 Action::LookAround => self.look_around(machine.state(), &attempt).await,
                 Action::Publish { slot, manifest } => {
@@ -245,11 +249,12 @@ impl Committer {
         }
     }
 
-    async fn rename(&self, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Input {
+    async fn rename(&self, proposal: &Proposal, state: &LogState, slot: Slot, attempt: &mut Attempt<'_>) -> Input {
         let begun = Instant::now();
         let to = self.log.layout.slot(state.dir(), slot);
         failpoint::reached("commit.before");
-        let renamed = failing::at("commit.rpc", &to, self.log.storage.rename(&attempt.dir, &to)).await;
+        let place = if matches!(proposal, Proposal::Seal) { "seal.cas" } else { "commit.rpc" };
+        let renamed = failing::at(place, &to, self.log.storage.rename(&attempt.dir, &to)).await;
         failpoint::reached("commit.after");
         #[cfg(feature = "failpoints")]
         attempt.trust.renamed(&renamed, |defect| self.log.has(defect));
@@ -277,7 +282,10 @@ impl Committer {
             self.log.read_slot(state.dir(), slot).await
         };
         let view = self.until_done("read the log", read).await?;
-        if !matches!(view, SlotView::Absent) {
+        // A directory of staging is named by its batch.
+        if let SlotView::Entry(entry) = &view
+            && !attempt.dir.ends_with(&entry.id().to_string())
+        {
             failpoint::reached("rebase.before");
         }
         attempt.durations.commit += begun.elapsed();

@@ -240,9 +240,10 @@ impl Log {
                 return Err(LogError::Config(format!("{uri} holds no epoch: the checkpoint is damaged; restore it")));
             }
             let path = self.layout.epoch_file(epoch);
-            let dir = EpochFile::parse(&path, &self.storage.read(&path).await?)?.dir;
+            let bytes = failing::at("sync.epoch", &path, self.storage.read(&path)).await?;
+            let dir = EpochFile::parse(&path, &bytes)?.dir;
             let path = self.layout.snapshot(&dir);
-            let bytes = match self.storage.read(&path).await {
+            let bytes = match failing::at("sync.snapshot", &path, self.storage.read(&path)).await {
                 Ok(bytes) => bytes,
                 // Closed and deleted since the listing: look again.
                 Err(StorageError::NotFound { .. }) if self.newest_epoch().await? > epoch => continue,

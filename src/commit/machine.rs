@@ -157,7 +157,7 @@ impl Machine {
         let step = std::mem::replace(&mut self.step, Step::Ended);
         match (step, input) {
             (Step::Begin, Input::Start) => self.stage(),
-            // The log may have moved on since the proposal was made, while the epoch was closed for it.
+            // The log may have been read on since the batch was filled: by a seal that came before it, or by upkeep.
             (Step::Staging, Input::Staged(claim)) => self.go_for_next(claim),
             (Step::Renaming { claim }, Input::Renamed) => self.read(claim, false),
             (Step::Reading { claim, last_look }, Input::Slot(view)) => match view {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::log::{Log, LogError};
 use crate::checkpoint::{EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile};
 use crate::model::{Offset, Slot, TopicPartition};
-use crate::storage::{Parents, StorageError};
+use crate::storage::{Parents, StorageError, failing};
 
 /// Who starts.
 #[derive(Debug, Clone)]
@@ -107,7 +107,8 @@ impl Log {
             tables: job.tables.iter().map(|(name, _)| name.clone()).collect(),
             shards: 1,
         };
-        self.put_once(&self.layout.job_file(), file.to_bytes()).await?;
+        let path = self.layout.job_file();
+        failing::at("open.job", &path, self.put_once(&path, file.to_bytes())).await?;
         // Not ours if a twin was quicker.
         self.read_job(job).await?.ok_or_else(|| lost("read", self.layout.job_file()))
     }
@@ -138,7 +139,8 @@ impl Log {
                     id: job.id,
                     checkpoint: self.storage.uri(self.layout.root()),
                 };
-                self.put_once(&Layout::owner_file(dir), owner.to_bytes()).await?;
+                let path = Layout::owner_file(dir);
+                failing::at("open.owner", &path, self.put_once(&path, owner.to_bytes())).await?;
                 self.read_owner(dir).await?.ok_or_else(|| lost("read", Layout::owner_file(dir)))?
             }
         };
@@ -181,7 +183,8 @@ impl Log {
         let snapshot = LogState::first_snapshot(job, starts);
         self.storage.create(&self.layout.snapshot(&dir), snapshot.to_bytes()).await?;
         let entry = EpochFile { v: FORMAT_VERSION, dir, base_slot: Slot(0) };
-        Ok(self.put_once(&self.layout.epoch_file(1), entry.to_bytes()).await?)
+        let path = self.layout.epoch_file(1);
+        Ok(failing::at("open.epoch", &path, self.put_once(&path, entry.to_bytes())).await?)
     }
 }
 

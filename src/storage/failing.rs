@@ -1,24 +1,24 @@
-//! Storage calls that a test can make fail.
+//! Calls that a test can make fail.
 
 use std::future::Future;
 
 use super::port::StorageError;
-use crate::failpoint::{Injected, reached};
+use crate::failpoint::around;
 
-/// Makes the call at a named place of the protocol; see [`crate::failpoint`].
+/// Makes the call at a named point of the protocol; see [`crate::failpoint`].
 pub async fn at<T>(
-    place: &'static str,
+    point: &'static str,
     path: &str,
     call: impl Future<Output = Result<T, StorageError>>,
 ) -> Result<T, StorageError> {
-    let injected = reached(place);
-    if injected == Some(Injected::Error) {
-        return Err(failed(place, path));
-    }
-    let answer = call.await?;
-    if injected == Some(Injected::LostReply) { Err(failed(place, path)) } else { Ok(answer) }
+    let failed = || StorageError::Unavailable { op: point, path: path.to_owned(), reason: "failpoint".to_owned() };
+    around(point, failed, call).await
 }
 
-fn failed(place: &'static str, path: &str) -> StorageError {
-    StorageError::Unavailable { op: place, path: path.to_owned(), reason: "failpoint".to_owned() }
+/// The same within a client, whose errors are of another kind.
+pub(super) async fn io<T, E: From<std::io::Error>>(
+    point: &'static str,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    around(point, || std::io::Error::other("failpoint").into(), call).await
 }

@@ -33,11 +33,17 @@ pub struct Job<'w> {
 impl<'w> Job<'w> {
     /// With an own topic and database, both empty.
     pub fn new(world: &'w World, name: &str, partitions: i32, interval: &str) -> Job<'w> {
+        let job = Job::bare(world, name, partitions, interval);
+        job.world.presto("hive", &format!("create schema {}", job.name));
+        job
+    }
+
+    /// Without a database: the daemon makes it.
+    pub fn bare(world: &'w World, name: &str, partitions: i32, interval: &str) -> Job<'w> {
         let name = format!("e2e_{name}_{}", &Uuid::new_v4().simple().to_string()[..6]);
         let topic = Topic::create(world, &name, partitions);
         let folder = tempfile::tempdir().unwrap();
         let job = Job { world, topic, folder, starts: AtomicU32::new(0), name };
-        job.world.presto("hive", &format!("create schema {}", job.name));
         job.write_migrations();
         job.write_config(&job.config(interval));
         job
@@ -127,6 +133,13 @@ timestamp = "kafka.timestamp"
     /// Starts `landfall run` with these arguments more.
     pub fn start(&self, args: &[&str]) -> Daemon {
         self.start_as(landfall(), args)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Daemon {
+        let mut command = landfall();
+        command.envs(environment.iter().copied());
+        self.start_as(command, args)
     }
 
     /// Starts it behind a fence, if there is one.

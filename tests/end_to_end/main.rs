@@ -7,6 +7,7 @@ mod chaos;
 mod crash;
 mod datanodes;
 mod expected;
+mod failpoints;
 mod job;
 mod lag;
 mod outage;

@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::errors::{classify, from_namenode};
 use super::replicas::{Memory, Note, Plan};
+use crate::storage::failing;
 use crate::storage::port::StorageError;
 
 /// Limit of the NameNode's calls between two tries.
@@ -154,14 +155,14 @@ async fn put(
     let abandoned = || abandoned.load(Ordering::Relaxed);
     while !data.is_empty() && !abandoned() {
         let chunk = data.split_to(data.len().min(CHUNK));
-        Box::pin(writer.write_bytes(chunk)).await.map_err(failure)?;
+        Box::pin(failing::io("stage.write", writer.write_bytes(chunk))).await.map_err(failure)?;
     }
     if !abandoned() {
         // Without it the bytes are in the DataNodes' memory only when `close` returns.
         writer.hsync().await.map_err(failure)?;
     }
     // Of an abandoned try, too: only this ends the tasks that keep its connections open.
-    Box::pin(writer.close()).await.map_err(failure)
+    Box::pin(failing::io("stage.close", writer.close())).await.map_err(failure)
 }
 
 /// Deletes what a try has left, and finds out the full number of replicas from it before.
