@@ -35,7 +35,7 @@ pub struct Config {
     /// How likely a daemon is paused just before a commit rename.
     pub hold: f64,
     /// Only faults that bring deleted directories back: duplicates of `mkdir`, late commits, and a collector that
-    /// deletes what is being staged.
+    /// deletes what is being staged. Not duplicates of `create` too: docs/proof.md says what they may do then.
     pub revivals: bool,
     pub protocol: &'static [Defect],
     pub broken: Option<Broken>,

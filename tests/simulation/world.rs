@@ -1,5 +1,6 @@
 //! The one file system that all daemons share, what a reader sees in it, and what must be true after every step.
 
+use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -170,11 +171,12 @@ impl World {
             let table = &mut self.tables[k];
             table.files.retain(|file, _| names.contains(file));
             for file in names {
-                if !table.files.contains_key(&file) {
+                if let Vacant(new) = table.files.entry(file) {
+                    let file = new.key();
                     let data = now(self.storage.read(&format!("{dir}/{file}"))).unwrap();
                     let text = std::str::from_utf8(&data).unwrap();
                     let rows = text.lines().filter(|l| !l.starts_with("slot ")).map(parse).collect();
-                    table.files.insert(file, rows);
+                    new.insert(rows);
                 }
             }
             let mut rows = BTreeSet::new();
