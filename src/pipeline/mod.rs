@@ -195,11 +195,12 @@ impl Pipeline {
             Work::AcceptGap { partition, to, missing }
         } else if self.positions.moving() && !self.stopping {
             Work::CatchUp
+        } else if Instant::now() >= self.upkeep_due && !self.stopping {
+            // Before a batch that is due: where commits take longer than the trigger, one always is.
+            Work::Upkeep(self.upkeep)
         } else if due {
             failpoint::reached("trigger");
             Work::Commit(self.seal()?)
-        } else if Instant::now() >= self.upkeep_due && !self.stopping {
-            Work::Upkeep(self.upkeep)
         } else {
             self.stopping |= all_read;
             // Nothing is left to be landed: the group need not wait.
