@@ -1,5 +1,8 @@
 //! Wiring: the one file that sees everything.
 
+mod accept;
+mod audit;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use uuid::Uuid;
 use crate::batch::{Plan, Trigger};
 use crate::catalog::{self, COMPARE_EVERY, Catalog, CatalogTable, HiveCatalog, Registrar, RegistrarStatus};
 use crate::checkpoint::Layout;
-use crate::commit::{Committer, Job, Log, LogError, RealHost};
+use crate::commit::{Committer, Job, Log, LogError, Opened, RealHost};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::fault::Fault;
@@ -24,6 +27,7 @@ use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitio
 use crate::storage::{
     HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location, self_test,
 };
+use crate::verify::VerifyError;
 
 /// Why a job did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,12 @@ pub enum AppError {
     /// While running.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
+    /// The audit.
+    #[error("{0}")]
+    Verify(#[from] VerifyError),
+    /// What an operator asked for does not fit the log or Kafka.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl AppError {
@@ -69,9 +79,13 @@ impl AppError {
             AppError::SelfTest(e) => e.fault(),
             AppError::Log(e) => e.fault(),
             AppError::Pipeline(e) => e.fault(),
+            AppError::Verify(e) => e.fault(),
+            AppError::Refused(_) => Fault::BadData,
         }
     }
 }
+
+pub use accept::{From, Gap, OperatorLog, Renewal};
 
 /// A job whose configuration is sound: nothing was reached or written yet.
 pub struct App {
@@ -273,12 +287,18 @@ impl App {
         if lines.is_empty() { Ok(()) } else { Err(AppError::Config(lines)) }
     }
 
+    fn log(&self) -> Log {
+        Log::new(self.storage.clone(), log_layout(&self.settings), Arc::new(RealHost))
+    }
+
+    fn job(&self) -> Job {
+        let tables = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
+        Job { name: self.settings.job.clone(), topics: self.settings.kafka.topics.clone(), tables }
+    }
+
     async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<Committer, AppError> {
-        let log = Log::new(self.storage.clone(), log_layout(&self.settings), Arc::new(RealHost));
-        let tables: Vec<_> = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
-        let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
-        let topics = self.settings.kafka.topics.clone();
-        let job = Job { name: self.settings.job.clone(), topics, tables };
+        let (log, job) = (self.log(), self.job());
+        let dirs: Vec<_> = job.tables.iter().map(|(_, dir)| dir.clone()).collect();
         log.check(&job).await.map_err(|e| self.reached(e))?;
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         let own = log_layout(&self.settings).incarnation(incarnation);
@@ -307,9 +327,13 @@ impl App {
             old_staging_deleted = deleted,
             "the log is open"
         );
+        Ok(self.committer(log, opened, incarnation))
+    }
+
+    fn committer(&self, log: Log, opened: Opened, incarnation: Uuid) -> Committer {
         let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
         let slots_per_epoch = self.settings.log.slots_per_epoch.get();
-        Ok(Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch))
+        Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch)
     }
 
     fn reached(&self, e: LogError) -> AppError {
