@@ -2,6 +2,7 @@
 
 mod accept;
 mod audit;
+mod overlap;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -142,7 +143,7 @@ impl App {
                 Err(e) => errors.push(format!("{}: table {}: {e}", table.migration, table.name)),
             }
         }
-        errors.extend(overlaps(&tables, &locations, &settings.storage.checkpoint));
+        errors.extend(overlap::overlaps(&tables, &locations, &settings.storage.checkpoint));
         let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
         let storage = open_storage(&settings)?;
         let catalog = match &settings.metastore {
@@ -362,24 +363,6 @@ fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
         None => Arc::new(HdfsStorage::new(&s.url, s.user.as_deref(), &s.properties).map_err(fail)?),
     };
     Ok(Arc::new(TimedStorage::new(inner, s.call_timeout, s.write_timeout)))
-}
-
-/// Directories that lie in one another would make readers of one table see files of another, or of the checkpoint.
-fn overlaps(tables: &[Table], locations: &[String], checkpoint: &str) -> Vec<String> {
-    let named = tables.iter().zip(locations).map(|(t, l)| (format!("table {}", t.name), l.as_str()));
-    let all: Vec<_> = named.chain([("storage.checkpoint".to_owned(), checkpoint)]).collect();
-    let mut errors = Vec::new();
-    for (i, (a, dir_a)) in all.iter().enumerate() {
-        for (b, dir_b) in &all[i + 1..] {
-            let (short, long) = if dir_a.len() <= dir_b.len() { (dir_a, dir_b) } else { (dir_b, dir_a) };
-            if long.strip_prefix(*short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-                errors.push(format!(
-                    "{a} ({dir_a}) and {b} ({dir_b}) lie in one another: give each a directory of its own"
-                ));
-            }
-        }
-    }
-    errors
 }
 
 /// A batch run that ends before its tables are known would leave its rows invisible until the next run.
