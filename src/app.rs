@@ -62,6 +62,9 @@ pub enum AppError {
     /// The audit.
     #[error("{0}")]
     Verify(#[from] VerifyError),
+    /// What an operator named is not there.
+    #[error("{0}")]
+    Unknown(String),
     /// What an operator asked for does not fit the log or Kafka.
     #[error("{0}")]
     Refused(String),
@@ -71,7 +74,7 @@ impl AppError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            AppError::Config(_) => Fault::Config,
+            AppError::Config(_) | AppError::Unknown(_) => Fault::Config,
             AppError::Source(e) => e.fault(),
             AppError::Storage { source, .. } => match source.fault() {
                 Fault::Retry => Fault::Retry,

@@ -14,7 +14,7 @@ use landfall::checkpoint::Layout;
 use landfall::commit::{Committer, Decision, RealHost};
 use landfall::fault::Fault;
 use landfall::model::Offset;
-use landfall::storage::{MemoryStorage, Parents, Storage};
+use landfall::storage::{Entry, MemoryStorage, Parents, Storage, StorageError};
 use landfall::verify::{Audited, Options, Report, Target, VerifyError, verify};
 use tokio::sync::watch;
 
@@ -47,6 +47,41 @@ async fn audit_of(target: &Target) -> Result<Report, VerifyError> {
 
 async fn audit(storage: &Shared) -> Report {
     audit_of(&target(storage, None)).await.unwrap()
+}
+
+/// Lets others go on before each call, so that an audit and a daemon run into each other.
+#[derive(Debug)]
+struct Yielding(Shared);
+
+#[async_trait::async_trait]
+impl Storage for Yielding {
+    fn uri(&self, path: &str) -> String {
+        self.0.uri(path)
+    }
+    async fn mkdir(&self, path: &str, parents: Parents) -> Result<(), StorageError> {
+        tokio::task::yield_now().await;
+        self.0.mkdir(path, parents).await
+    }
+    async fn create(&self, path: &str, data: Bytes) -> Result<(), StorageError> {
+        tokio::task::yield_now().await;
+        self.0.create(path, data).await
+    }
+    async fn read(&self, path: &str) -> Result<Bytes, StorageError> {
+        tokio::task::yield_now().await;
+        self.0.read(path).await
+    }
+    async fn list(&self, path: &str) -> Result<Vec<Entry>, StorageError> {
+        tokio::task::yield_now().await;
+        self.0.list(path).await
+    }
+    async fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        tokio::task::yield_now().await;
+        self.0.rename(from, to).await
+    }
+    async fn delete(&self, path: &str) -> Result<bool, StorageError> {
+        tokio::task::yield_now().await;
+        self.0.delete(path).await
+    }
 }
 
 /// Each finding as `kind table slot`.
@@ -298,22 +333,38 @@ async fn a_void_slot_is_counted_and_a_half_published_last_slot_waits_for_a_daemo
 
 #[tokio::test]
 async fn an_audit_beside_a_busy_daemon_finds_nothing() {
-    let (storage, mut committer) = landed(1).await;
+    let storage: Shared = Arc::new(Yielding(Arc::new(MemoryStorage::default())));
+    let mut committer = open_on(storage.clone(), Arc::new(RealHost), 4).await;
+    let (stop, stopped) = watch::channel(false);
     let busy = async {
-        for _ in 0..300 {
+        let mut batches = 0;
+        while !*stopped.borrow() {
             land(&mut committer, 1).await;
-            tokio::task::yield_now().await;
+            batches += 1;
+            if batches % 20 == 0 {
+                committer.tidy(Duration::from_secs(3600), Duration::ZERO).await.unwrap();
+            }
         }
+        batches
     };
     let audits = async {
-        for _ in 0..20 {
-            let report = audit(&storage).await;
-            assert_eq!(found(&report), [""; 0], "{report}");
-            tokio::task::yield_now().await;
+        let mut dropped = 0;
+        for _ in 0..40 {
+            // An epoch lives here for a few calls only.
+            match audit_of(&target(&storage, None)).await {
+                Ok(report) => {
+                    assert_eq!(found(&report), [""; 0], "{report}");
+                    dropped = report.dropped_epochs;
+                }
+                Err(e) => assert!(matches!(e, VerifyError::Moving), "{e}"),
+            }
         }
+        stop.send_replace(true);
+        dropped
     };
-    tokio::join!(busy, audits);
-    assert_eq!(audit(&storage).await.files, 602);
+    let (batches, dropped) = tokio::join!(busy, audits);
+    assert!(batches > 40 && dropped > 0, "{batches} batches, {dropped} epochs deleted");
+    assert_eq!(audit(&storage).await.files, batches * 2);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ impl App {
             let uri = self.storage.uri(&self.settings.storage.checkpoint);
             let what =
                 format!("{uri} holds no log: check storage.checkpoint; a job that never ran has nothing to accept");
-            return Err(AppError::Config(vec![what]));
+            return Err(AppError::Unknown(what));
         }
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         let opened = log.open(&job, &[]).await.map_err(|e| self.reached(e))?;
@@ -96,7 +96,7 @@ impl App {
         let topics = &self.settings.kafka.topics;
         if !topics.iter().any(|t| t == topic) {
             let what = format!("topic {topic} is not one of this job's: kafka.topics = {topics:?}");
-            return Err(AppError::Config(vec![what]));
+            return Err(AppError::Unknown(what));
         }
         let (kafka, one) = (self.kafka(), vec![topic.to_owned()]);
         let found = blocking(move || watermarks(&kafka, &one)).await?;
@@ -122,7 +122,7 @@ impl OperatorLog<'_> {
         let marks = self.app.watermarks(&partition.topic).await?;
         let Some(&(low, high)) = marks.get(&partition.partition) else {
             let what = format!("{partition} does not exist: the topic has the partitions 0 to {}", marks.len() - 1);
-            return Err(AppError::Config(vec![what]));
+            return Err(AppError::Unknown(what));
         };
         let refused = |what: String| Err(AppError::Refused(format!("{partition}: {what}. Nothing was changed")));
         let Some(from) = self.committer.end(partition) else {

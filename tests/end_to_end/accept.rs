@@ -140,6 +140,23 @@ fn a_topic_that_is_made_anew_stops_and_lands_as_another_incarnation_after_accept
 }
 
 #[test]
+fn a_topic_that_is_made_anew_and_refilled_while_the_daemon_runs_is_noticed() {
+    let Some(world) = world() else { return };
+    let job = Job::new(&world, "refilled", 1, "1s");
+    let name = job.name.as_str();
+    send(&job, 0, 10, "old");
+    let mut daemon = job.start(&[]);
+    assert_landed(&world, &job, &[(name, 0, 0..10)]);
+    Topic::delete(&world, name);
+    Topic::create(&world, name, 1);
+    send(&job, 0, 40, "new");
+    wait_for_text(&daemon, "the message at offset 9 is not the one that was landed");
+    job.command(&["accept-topic", name, "--reason", "made anew", "--yes"]).assert(0, &["begins anew"]);
+    assert_landed(&world, &job, &[(name, 0, 0..10), (&format!("{name}#1"), 0, 0..40)]);
+    daemon.terminate(LIMIT);
+}
+
+#[test]
 fn messages_of_an_added_partition_land_from_its_beginning_although_the_job_began_with_the_latest() {
     let Some(world) = world() else { return };
     let job = Job::new(&world, "grow", 1, "1s");

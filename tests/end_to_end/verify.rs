@@ -9,7 +9,7 @@ use landfall::game::Load;
 use landfall::storage::{Parents, Storage};
 
 use crate::job::{Job, wait_until_landed};
-use crate::world::{World, world};
+use crate::world::{World, wait_for, world};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -30,11 +30,11 @@ impl World {
 /// A job that has landed, in epochs of 3 slots, verified beside its daemon.
 fn landed(world: &World) -> Job<'_> {
     let job = Job::new(world, "verify", 2, "1s");
-    job.write_config(&job.config("1s").replace("[metastore]", "[log]\nslots_per_epoch = 3\n[metastore]"));
+    job.write_config(&job.config("300ms").replace("[metastore]", "[log]\nslots_per_epoch = 3\n[metastore]"));
     let mut daemon = job.start(&[]);
     let producing = job.topic.produce_on(Load::new(5).with_request_ids(true).with_malformed(0.02), 200);
-    std::thread::sleep(Duration::from_secs(4));
-    for _ in 0..4 {
+    wait_for(LIMIT, "batches", || (job.slots() > 0).then_some(()));
+    while job.slots() < 12 {
         job.command(&["verify"]).assert(0, &["no findings", "lengths of files only"]);
     }
     producing.stop();
