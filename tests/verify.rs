@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::toy::{CHECKPOINT, TABLES, batch, open_on, partition, table_dir};
+use common::yielding::Yielding;
 use landfall::catalog::{Catalog, CatalogTable, MemoryCatalog};
 use landfall::checkpoint::Layout;
 use landfall::commit::{Committer, Decision, RealHost};
 use landfall::fault::Fault;
 use landfall::model::Offset;
-use landfall::storage::{Entry, MemoryStorage, Parents, Storage, StorageError};
+use landfall::storage::{MemoryStorage, Parents, Storage};
 use landfall::verify::{Audited, Options, Report, Target, VerifyError, verify};
 use tokio::sync::watch;
 
@@ -47,41 +48,6 @@ async fn audit_of(target: &Target) -> Result<Report, VerifyError> {
 
 async fn audit(storage: &Shared) -> Report {
     audit_of(&target(storage, None)).await.unwrap()
-}
-
-/// Lets others go on before each call, so that an audit and a daemon run into each other.
-#[derive(Debug)]
-struct Yielding(Shared);
-
-#[async_trait::async_trait]
-impl Storage for Yielding {
-    fn uri(&self, path: &str) -> String {
-        self.0.uri(path)
-    }
-    async fn mkdir(&self, path: &str, parents: Parents) -> Result<(), StorageError> {
-        tokio::task::yield_now().await;
-        self.0.mkdir(path, parents).await
-    }
-    async fn create(&self, path: &str, data: Bytes) -> Result<(), StorageError> {
-        tokio::task::yield_now().await;
-        self.0.create(path, data).await
-    }
-    async fn read(&self, path: &str) -> Result<Bytes, StorageError> {
-        tokio::task::yield_now().await;
-        self.0.read(path).await
-    }
-    async fn list(&self, path: &str) -> Result<Vec<Entry>, StorageError> {
-        tokio::task::yield_now().await;
-        self.0.list(path).await
-    }
-    async fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
-        tokio::task::yield_now().await;
-        self.0.rename(from, to).await
-    }
-    async fn delete(&self, path: &str) -> Result<bool, StorageError> {
-        tokio::task::yield_now().await;
-        self.0.delete(path).await
-    }
 }
 
 /// Each finding as `kind table slot`.
