@@ -1,5 +1,9 @@
 //! Wiring: the one file that sees everything.
 
+mod accept;
+mod audit;
+mod overlap;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +16,7 @@ use uuid::Uuid;
 use crate::batch::{Plan, Trigger};
 use crate::catalog::{self, COMPARE_EVERY, Catalog, CatalogTable, HiveCatalog, Registrar, RegistrarStatus};
 use crate::checkpoint::Layout;
-use crate::commit::{Committer, Job, Log, LogError, RealHost};
+use crate::commit::{Committer, Job, Log, LogError, Opened, RealHost};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::fault::Fault;
@@ -24,6 +28,7 @@ use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitio
 use crate::storage::{
     HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location, self_test,
 };
+use crate::verify::VerifyError;
 
 /// Why a job did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +59,22 @@ pub enum AppError {
     /// While running.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
+    /// The audit.
+    #[error("{0}")]
+    Verify(#[from] VerifyError),
+    /// What an operator named is not there.
+    #[error("{0}")]
+    Unknown(String),
+    /// What an operator asked for does not fit the log or Kafka.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl AppError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            AppError::Config(_) => Fault::Config,
+            AppError::Config(_) | AppError::Unknown(_) => Fault::Config,
             AppError::Source(e) => e.fault(),
             AppError::Storage { source, .. } => match source.fault() {
                 Fault::Retry => Fault::Retry,
@@ -69,9 +83,13 @@ impl AppError {
             AppError::SelfTest(e) => e.fault(),
             AppError::Log(e) => e.fault(),
             AppError::Pipeline(e) => e.fault(),
+            AppError::Verify(e) => e.fault(),
+            AppError::Refused(_) => Fault::BadData,
         }
     }
 }
+
+pub use accept::{From, Gap, OperatorLog, Renewal};
 
 /// A job whose configuration is sound: nothing was reached or written yet.
 pub struct App {
@@ -128,7 +146,7 @@ impl App {
                 Err(e) => errors.push(format!("{}: table {}: {e}", table.migration, table.name)),
             }
         }
-        errors.extend(overlaps(&tables, &locations, &settings.storage.checkpoint));
+        errors.extend(overlap::overlaps(&tables, &locations, &settings.storage.checkpoint));
         let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
         let storage = open_storage(&settings)?;
         let catalog = match &settings.metastore {
@@ -273,12 +291,18 @@ impl App {
         if lines.is_empty() { Ok(()) } else { Err(AppError::Config(lines)) }
     }
 
+    fn log(&self) -> Log {
+        Log::new(self.storage.clone(), log_layout(&self.settings), Arc::new(RealHost))
+    }
+
+    fn job(&self) -> Job {
+        let tables = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
+        Job { name: self.settings.job.clone(), topics: self.settings.kafka.topics.clone(), tables }
+    }
+
     async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<Committer, AppError> {
-        let log = Log::new(self.storage.clone(), log_layout(&self.settings), Arc::new(RealHost));
-        let tables: Vec<_> = self.tables().map(|(t, dir)| (t.name.clone(), dir.to_owned())).collect();
-        let dirs: Vec<_> = tables.iter().map(|(_, dir)| dir.clone()).collect();
-        let topics = self.settings.kafka.topics.clone();
-        let job = Job { name: self.settings.job.clone(), topics, tables };
+        let (log, job) = (self.log(), self.job());
+        let dirs: Vec<_> = job.tables.iter().map(|(_, dir)| dir.clone()).collect();
         log.check(&job).await.map_err(|e| self.reached(e))?;
         let own = log_layout(&self.settings).incarnation(incarnation);
         loop {
@@ -311,9 +335,13 @@ impl App {
             old_staging_deleted = deleted,
             "the log is open"
         );
+        Ok(self.committer(log, opened, incarnation))
+    }
+
+    fn committer(&self, log: Log, opened: Opened, incarnation: Uuid) -> Committer {
         let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
         let slots_per_epoch = self.settings.log.slots_per_epoch.get();
-        Ok(Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch))
+        Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch)
     }
 
     fn reached(&self, e: LogError) -> AppError {
@@ -342,24 +370,6 @@ fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
         None => Arc::new(HdfsStorage::new(&s.url, s.user.as_deref(), &s.properties).map_err(fail)?),
     };
     Ok(Arc::new(TimedStorage::new(inner, s.call_timeout, s.write_timeout)))
-}
-
-/// Directories that lie in one another would make readers of one table see files of another, or of the checkpoint.
-fn overlaps(tables: &[Table], locations: &[String], checkpoint: &str) -> Vec<String> {
-    let named = tables.iter().zip(locations).map(|(t, l)| (format!("table {}", t.name), l.as_str()));
-    let all: Vec<_> = named.chain([("storage.checkpoint".to_owned(), checkpoint)]).collect();
-    let mut errors = Vec::new();
-    for (i, (a, dir_a)) in all.iter().enumerate() {
-        for (b, dir_b) in &all[i + 1..] {
-            let (short, long) = if dir_a.len() <= dir_b.len() { (dir_a, dir_b) } else { (dir_b, dir_a) };
-            if long.strip_prefix(*short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-                errors.push(format!(
-                    "{a} ({dir_a}) and {b} ({dir_b}) lie in one another: give each a directory of its own"
-                ));
-            }
-        }
-    }
-    errors
 }
 
 /// A batch run that ends before its tables are known would leave its rows invisible until the next run.

@@ -23,3 +23,4 @@ pub mod route;
 pub mod schema;
 pub mod source;
 pub mod storage;
+pub mod verify;

@@ -11,7 +11,7 @@ pub mod validate;
 pub use hive::HiveCatalog;
 pub use memory::MemoryCatalog;
 pub use port::{Catalog, CatalogError, CatalogTable};
-pub use reconcile::{Plan, compare, plan, wanted};
+pub use reconcile::{Plan, compare, plan, same_location, wanted};
 pub use register::{COMPARE_EVERY, Registrar, check_once};
 pub use status::{RegistrarStatus, TableStatus};
 pub use validate::{validate, validate_comments};

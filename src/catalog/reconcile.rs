@@ -66,7 +66,7 @@ pub fn compare(wanted: &CatalogTable, found: &CatalogTable) -> Vec<String> {
             "it is not a Parquet table: readers would fail on landfall's files; drop it, or choose another name".into(),
         );
     }
-    if normal_location(&wanted.location) != normal_location(&found.location) {
+    if !same_location(&wanted.location, &found.location) {
         out.push(format!(
             "its location is {}, landfall writes to {}: change the migration, or alter table {table} set location",
             found.location, wanted.location
@@ -138,6 +138,11 @@ pub(super) fn purges(table: &CatalogTable) -> bool {
         k.eq_ignore_ascii_case("external.table.purge") && v.trim().eq_ignore_ascii_case("true")
     };
     table.properties.iter().any(purge)
+}
+
+/// Whether two locations are one directory, however they are written.
+pub fn same_location(a: &str, b: &str) -> bool {
+    normal_location(a) == normal_location(b)
 }
 
 /// One spelling of a location: the metastore gives `file:/x` back for `file:///x`, and people add a slash at the end

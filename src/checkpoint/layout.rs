@@ -118,6 +118,18 @@ impl Layout {
         format!("{slot}-{k}-{}.snappy.parquet", batch.short())
     }
 
+    /// What a data file's name in its table says: slot, the file's index in the batch, first digits of the batch's id.
+    pub fn parse_table_file_name(name: &str) -> Option<(Slot, usize, u32)> {
+        let mut parts = name.strip_suffix(".snappy.parquet")?.split('-');
+        let (slot, k, id) = (parts.next()?, parts.next()?, parts.next()?);
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let hex = id.len() == 8 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if parts.next().is_some() || !digits(k) || !hex {
+            return None;
+        }
+        Some((Layout::parse_slot(slot)?, k.parse().ok()?, u32::from_str_radix(id, 16).ok()?))
+    }
+
     /// The file that says which job feeds a table. Readers skip names that begin with `_`.
     pub fn owner_file(table_dir: &str) -> String {
         format!("{table_dir}/_owner.json")
@@ -140,6 +152,11 @@ mod tests {
         );
         assert_eq!(Layout::table_file_name(Slot(41003), 0, BatchId(id)), "000000041003-0-1b9d6bcd.snappy.parquet");
         assert_eq!((Layout::parse_epoch_dir(&dir), Layout::parse_epoch_dir("epochs")), (Some(1), None));
+        let file = "000000041003-0-1b9d6bcd.snappy.parquet";
+        assert_eq!(Layout::parse_table_file_name(file), Some((Slot(41003), 0, 0x1b9d6bcd)));
+        for other in ["000000041003-0-1b9d6bcd.copy.parquet", "41003-0-1b9d6bcd.snappy.parquet", "_owner.json"] {
+            assert_eq!(Layout::parse_table_file_name(other), None, "{other}");
+        }
         assert_eq!(Layout::parse_slot("000000041003"), Some(Slot(41003)));
         assert_eq!(Layout::parse_slot("snapshot.json"), None);
         assert_eq!(Layout::parse_manifest_name(&Layout::manifest_name(BatchId(id))), Some(BatchId(id)));

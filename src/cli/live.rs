@@ -9,6 +9,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::observe::Status;
+use crate::verify::Progress;
 
 const REDRAW: Duration = Duration::from_millis(200);
 
@@ -20,6 +21,20 @@ pub(super) async fn available_now_bar(mut status: watch::Receiver<Status>) {
     while status.changed().await.is_ok() {
         let s = status.borrow_and_update().clone();
         bar.set_message(format!("{} messages landed in {} batches", HumanCount(s.messages), s.batches));
+    }
+    bar.finish_and_clear();
+}
+
+/// Follows `verify` until the progress' sender is gone.
+pub(super) async fn verify_bar(mut progress: watch::Receiver<Progress>) {
+    let bar = ProgressBar::new(0);
+    bar.set_style(style("{bar:40} {pos}/{len} {msg}, {elapsed}"));
+    bar.enable_steady_tick(REDRAW);
+    while progress.changed().await.is_ok() {
+        let p = *progress.borrow_and_update();
+        bar.set_length(p.total);
+        bar.set_position(p.done);
+        bar.set_message(p.phase);
     }
     bar.finish_and_clear();
 }

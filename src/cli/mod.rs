@@ -1,11 +1,13 @@
 //! The command line: arguments, one file per command, exit codes.
 
+mod accept;
 mod demo;
 mod live;
 mod produce;
 mod run;
 mod signals;
 mod tables;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,7 @@ struct Cli {
     command: Command,
 }
 
+const EX_USAGE: u8 = 64;
 const EXIT_CODES: &str = "Exit codes: 0 done, 64 usage, 65 data, 69 a service cannot be reached, 70 a bug of landfall, \
                           75 try again, 78 configuration.\nLog level: RUST_LOG=info (or debug, landfall::commit=debug, …).";
 
@@ -33,6 +36,12 @@ enum Command {
     Demo(demo::Args),
     /// Writes the seeds' game events to a topic.
     Produce(produce::Args),
+    /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
+    Verify(verify::Args),
+    /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
+    AcceptGap(accept::GapArgs),
+    /// Reads a topic that was deleted and made again from its beginning, as another one of the same name.
+    AcceptTopic(accept::TopicArgs),
 }
 
 /// How log lines look.
@@ -54,11 +63,21 @@ struct Failure {
     fault: Fault,
     /// It stands in the log already.
     logged: bool,
+    /// The command line is not as it must be.
+    usage: bool,
 }
 
 impl Failure {
     fn new(message: impl ToString, fault: Fault) -> Failure {
-        Failure { message: message.to_string(), fault, logged: false }
+        Failure { message: message.to_string(), fault, logged: false, usage: false }
+    }
+
+    fn of_usage(message: impl ToString) -> Failure {
+        Failure { usage: true, ..Failure::new(message, Fault::Config) }
+    }
+
+    fn exit_code(&self) -> u8 {
+        if self.usage { EX_USAGE } else { self.fault.exit_code() }
     }
 }
 
@@ -87,7 +106,7 @@ pub fn main() -> ExitCode {
             // Nowhere to complain to if this fails.
             _ = e.print();
             // Help and version are no errors.
-            return ExitCode::from(if e.use_stderr() { 64 } else { 0 });
+            return ExitCode::from(if e.use_stderr() { EX_USAGE } else { 0 });
         }
     };
     crate::failpoint::from_environment();
@@ -103,6 +122,9 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Produce(args) => produce::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
+            Command::AcceptGap(args) => accept::gap(args).await,
+            Command::AcceptTopic(args) => accept::topic(args).await,
         }
     });
     // A blocking call that hangs in a client must not keep the process from ending.
@@ -113,7 +135,7 @@ pub fn main() -> ExitCode {
             if !failure.logged {
                 eprintln!("landfall: {}", failure.message);
             }
-            ExitCode::from(failure.fault.exit_code())
+            ExitCode::from(failure.exit_code())
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     result.map_err(|mut failure| {
         if json {
             // Who tails structured logs must find there why the daemon ended.
-            let exit_code = failure.fault.exit_code();
+            let exit_code = failure.exit_code();
             error!(exit_code, fault = ?failure.fault, "{}", failure.message);
             failure.logged = true;
         }

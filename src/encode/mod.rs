@@ -3,6 +3,7 @@
 //! The form is measured, not chosen by taste: version 1 pages, snappy, statistics of chunks only, no page indexes, and
 //! timestamps as INT96, which is the only form of a timestamp that all three read. See `docs/decisions/0003`.
 
+pub mod inspect;
 mod int96;
 mod options;
 pub mod read_back;

@@ -128,13 +128,21 @@ fn all_partitions(
 
 /// The offsets after the newest message of every partition of the topics. Blocking.
 pub fn end_offsets(config: &KafkaConfig, topics: &[String]) -> Result<BTreeMap<TopicPartition, i64>, SourceError> {
+    Ok(watermarks(config, topics)?.into_iter().map(|(tp, (_, high))| (tp, high)).collect())
+}
+
+/// The offset of the oldest message and the one after the newest, of every partition of the topics. Blocking.
+pub fn watermarks(
+    config: &KafkaConfig,
+    topics: &[String],
+) -> Result<BTreeMap<TopicPartition, (i64, i64)>, SourceError> {
     let consumer: BaseConsumer = config.base().create().map_err(|e| bad_config(&e))?;
     let partitions = all_partitions(&consumer, config, topics)?;
-    let ends = partitions.into_iter().map(|tp| {
+    let marks = partitions.into_iter().map(|tp| {
         let marks = consumer.fetch_watermarks(&tp.topic, tp.partition, config.connect_timeout);
-        marks.map(|(_, high)| (tp, high)).map_err(|e| config.unreachable(&e))
+        marks.map(|marks| (tp, marks)).map_err(|e| config.unreachable(&e))
     });
-    ends.collect()
+    marks.collect()
 }
 
 /// Keeps the first failed delivery: the client itself counts such a message as done.

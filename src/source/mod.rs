@@ -8,7 +8,7 @@ mod memory;
 mod port;
 mod position;
 
-pub use client::{KafkaConfig, Producer, end_offsets, partitions_of};
+pub use client::{KafkaConfig, Producer, end_offsets, partitions_of, watermarks};
 pub use embedded::EmbeddedKafka;
 pub use kafka::KafkaSource;
 pub use memory::{MemorySource, MemoryTopic};

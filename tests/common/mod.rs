@@ -6,3 +6,4 @@ pub mod faulty;
 pub mod proxy;
 pub mod storage_suite;
 pub mod toy;
+pub mod yielding;

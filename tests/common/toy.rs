@@ -33,7 +33,7 @@ impl Content for Rows {
             let stamp = if self.stamped { format!("slot {}\n", slot.0) } else { String::new() };
             let bytes = Bytes::from(format!("{stamp}{}", self.text));
             let rows = self.text.lines().count() as u64;
-            let crc32c = 0;
+            let crc32c = crc32c::crc32c(&bytes);
             let (table, location, schema) = (table.to_owned(), table_dir(table), String::new());
             DataFile { table, location, schema, rows, crc32c, bytes }
         };

@@ -155,6 +155,16 @@ timestamp = "kafka.timestamp"
         Daemon::spawn(command, self.folder.path().join(format!("run-{n}.log")))
     }
 
+    /// Runs another command on this job to its end.
+    pub fn command(&self, args: &[&str]) -> Output {
+        let mut command = landfall();
+        command.args(args).arg("--config").arg(self.folder.path().join("landfall.toml"));
+        command.env("HADOOP_USER_NAME", self.world.stack.user()).env("USER", "operator").stdin(Stdio::null());
+        let done = command.output().unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Output { code: done.status.code(), text: text(&done.stdout), errors: text(&done.stderr) }
+    }
+
     /// Runs `landfall run --available-now` to its end.
     pub fn drain(&self, limit: Duration) -> Daemon {
         let mut run = self.start(&["--available-now"]);
@@ -175,6 +185,26 @@ timestamp = "kafka.timestamp"
         let expected = Expected::of(&self.name, &self.topic.read());
         expected.assert_landed(self.world, "hive_by_position", &self.name);
         expected
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Output {
+    pub code: Option<i32>,
+    pub text: String,
+    pub errors: String,
+}
+
+impl Output {
+    /// It ended with this code, and said all of this.
+    pub fn assert(&self, code: i32, says: &[&str]) {
+        println!("exit {:?}\n{}{}", self.code, self.text, self.errors);
+        let all = format!("{}{}", self.text, self.errors);
+        assert_eq!(self.code, Some(code), "{all}");
+        for words in says {
+            assert!(all.contains(words), "`{words}` is not in:\n{all}");
+        }
     }
 }
 

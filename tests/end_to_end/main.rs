@@ -2,6 +2,7 @@
 //! them each test says so and passes. One test runs at a time, for they measure times and kill servers.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod accept;
 mod available_now;
 mod chaos;
 mod crash;
@@ -16,4 +17,5 @@ mod restart;
 mod seeds;
 mod topic;
 mod twins;
+mod verify;
 mod world;
