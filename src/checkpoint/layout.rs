@@ -9,7 +9,7 @@ use crate::model::{BatchId, Slot};
 /// ```text
 /// job.json                                    who the job is; written once
 /// staging/<incarnation>/<batch>/              private: data files, and the manifest m.<batch>.json
-/// staging/put-<uuid>                          private: a file that is about to be put in its place
+/// staging/put-<uuid>/file                     private: a file that is about to be put in its place
 /// log/epochs/000001                           names the epoch's directory; never deleted
 /// log/e000001-<uuid>/snapshot.json            the state at the epoch's first slot
 /// log/e000001-<uuid>/000000000042/            a slot: a batch directory after its commit rename

@@ -280,15 +280,21 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a file that must appear whole and only once: privately first, then renamed into place.
+    /// Writes a file that must appear whole and only once: privately first, then renamed into place. In a directory of
+    /// its own, so that a late duplicate of the writing makes no empty file where a collector has deleted the whole one.
     pub(super) async fn put_once(&self, path: &str, data: Bytes) -> Result<(), StorageError> {
         for _ in 0..PUTS {
-            let private = format!("{}/put-{}", self.layout.staging(), self.host.new_id());
-            self.storage.create(&private, data.clone()).await?;
+            let dir = format!("{}/put-{}", self.layout.staging(), self.host.new_id());
+            let private = format!("{dir}/file");
+            self.storage.mkdir(&dir, Parents::Require).await?;
+            match self.storage.create(&private, data.clone()).await {
+                Ok(()) => {}
+                // A collector was quicker; or the client sent it twice, and what stands there may be half of it.
+                Err(StorageError::NotFound { .. } | StorageError::AlreadyExists { .. }) => continue,
+                Err(e) => return Err(e),
+            }
             match self.storage.rename(&private, path).await {
-                Ok(()) => return Ok(()),
-                Err(StorageError::AlreadyExists { .. }) => return self.storage.delete(&private).await.map(|_| ()),
-                // A collector was quicker.
+                Ok(()) | Err(StorageError::AlreadyExists { .. }) => return self.storage.delete(&dir).await.map(|_| ()),
                 Err(StorageError::NotFound { .. }) => {}
                 Err(e) => return Err(e),
             }

@@ -214,6 +214,10 @@ impl Machine {
     }
 
     fn help(&mut self, claim: Claim, entry: Entry) -> Action {
+        // What does not continue the log must not reach a table.
+        if let Err(e) = self.state.clone().fold(&entry) {
+            return Action::Finish(Outcome::Broken(e));
+        }
         let action = match &entry {
             Entry::Batch(manifest) => Action::Publish { slot: self.state.next(), manifest: manifest.clone() },
             Entry::Seal(seal) => Action::Register { seal: seal.clone() },

@@ -169,9 +169,10 @@ struct Landed {
     unrouted: usize,
 }
 
-/// The oracle: through Presto every table holds what the topic holds, row by row, each with its partition and offset.
-/// Partition by partition, for an hour's messages are many.
+/// The oracle: log, files and metastore agree, and through Presto every table holds what the topic holds, row by row,
+/// each with its partition and offset. Partition by partition, for an hour's messages are many.
 fn assert_landed(world: &World, job: &Job) -> Landed {
+    job.command(&["verify", "--deep"]).assert(0, &["no findings"]);
     let mut landed = Landed::default();
     let count = |table: &str| format!("select count(*) from {}.{table}", job.name);
     // Presto, too, has lost its connections; and a table may just be registered.
