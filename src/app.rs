@@ -3,6 +3,7 @@
 mod accept;
 mod audit;
 mod overlap;
+mod prepare;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,9 +26,7 @@ use crate::observe::Status;
 use crate::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
-use crate::storage::{
-    HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location, self_test,
-};
+use crate::storage::{HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location};
 use crate::verify::VerifyError;
 
 /// Why a job did not start, or ended.
@@ -302,18 +301,7 @@ impl App {
 
     async fn open_log(&self, incarnation: Uuid, partitions: &[TopicPartition]) -> Result<Committer, AppError> {
         let (log, job) = (self.log(), self.job());
-        let dirs: Vec<_> = job.tables.iter().map(|(_, dir)| dir.clone()).collect();
-        log.check(&job).await.map_err(|e| self.reached(e))?;
-        let own = log_layout(&self.settings).incarnation(incarnation);
-        loop {
-            log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
-            let Err(e) = self_test(self.storage.as_ref(), &own, &dirs).await else { break };
-            // Another daemon's collector may be set to take what is this young; then the test says nothing.
-            if !matches!(self.storage.list(&own).await, Err(StorageError::NotFound { .. })) {
-                self.clear_staging(incarnation).await;
-                return Err(e.into());
-            }
-        }
+        self.prepare(&log, &job, incarnation).await?;
         let starts = match self.settings.kafka.starting_offsets {
             StartingOffsets::Latest if !log.exists().await? => {
                 let ends = self.ends().await?;
