@@ -148,6 +148,7 @@ impl Log {
         for location in m.locations.values().filter(|_| !done) {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
+            self.mark_again(location).await?;
         }
         Ok(done)
     }

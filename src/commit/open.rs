@@ -129,16 +129,26 @@ impl Log {
         Ok(Some(file))
     }
 
+    /// Marks a table's directory, which had to be made again, as this job's once more.
+    pub(super) async fn mark_again(&self, dir: &str) -> Result<(), StorageError> {
+        let path = self.layout.job_file();
+        match JobFile::parse(&path, &self.storage.read(&path).await?) {
+            Ok(job) => self.put_once(&Layout::owner_file(dir), self.owner(&job).to_bytes()).await,
+            // Nobody starts on a job file like that; publishing what is committed goes on.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn owner(&self, job: &JobFile) -> OwnerFile {
+        let checkpoint = self.storage.uri(self.layout.root());
+        OwnerFile { v: FORMAT_VERSION, job: job.job.clone(), id: job.id, checkpoint }
+    }
+
     async fn claim_table(&self, job: &JobFile, table: &str, dir: &str) -> Result<(), LogError> {
         let owner = match self.read_owner(dir).await? {
             Some(owner) => owner,
             None => {
-                let owner = OwnerFile {
-                    v: FORMAT_VERSION,
-                    job: job.job.clone(),
-                    id: job.id,
-                    checkpoint: self.storage.uri(self.layout.root()),
-                };
+                let owner = self.owner(job);
                 let path = Layout::owner_file(dir);
                 failing::at("open.owner", &path, self.put_once(&path, owner.to_bytes())).await?;
                 self.read_owner(dir).await?.ok_or_else(|| lost("read", Layout::owner_file(dir)))?

@@ -130,7 +130,8 @@ fn a_topic_that_is_made_anew_stops_and_lands_as_another_incarnation_after_accept
     Topic::delete(&world, name);
     Topic::create(&world, name, 1);
     send(&job, 0, 3, "newer");
-    wait_for_text(&daemon, "Kafka's newest message is before offset 3");
+    // Before or after the messages came into it.
+    wait_for_text(&daemon, "Kafka's newest message is before offset");
     job.command(&["accept-gap", name, "0", "--reason", "x", "--yes"]).assert(65, &["accept-topic"]);
     job.command(&[&accept[..], &["--yes"]].concat()).assert(0, &["begins anew"]);
     let second = format!("{name}#2");

@@ -49,7 +49,7 @@ struct Failure {
 impl Presto {
     /// A client of the server at `http://host:port`, for that user of HDFS.
     pub fn new(url: &str, user: &str) -> Presto {
-        Presto { url: url.trim_end_matches('/').to_owned(), user: user.to_owned(), limit: Duration::from_secs(120) }
+        Presto { url: url.trim_end_matches('/').to_owned(), user: user.to_owned(), limit: Duration::from_secs(300) }
     }
 
     /// The server's address, `http://host:port`.
@@ -57,7 +57,7 @@ impl Presto {
         &self.url
     }
 
-    /// Sets how long a query may take; 120 s if not set.
+    /// Sets how long a query may take; 300 s if not set.
     pub fn with_limit(self, limit: Duration) -> Presto {
         Presto { limit, ..self }
     }

@@ -4,7 +4,8 @@
 //!
 //! `make chaos` runs it for an hour. By hand, under `landfall-stack run -- cargo test --test end_to_end chaos`:
 //! `CHAOS_SECONDS` is the length (110), `CHAOS_SEED` repeats a schedule, `CHAOS_REPORT` names a file for the report,
-//! `CHAOS_LOGS` a folder that keeps the daemons' logs, `PAUSE_SECONDS` is the length of the pauses in `pause.rs` (12).
+//! `CHAOS_LOGS` a folder that keeps the daemons' logs, `PAUSE_SECONDS` is the length of the pauses in `pause.rs` (12),
+//! `PAUSE_AT` chooses one of its moments.
 
 mod bell;
 mod faults;
