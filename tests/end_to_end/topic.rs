@@ -212,7 +212,8 @@ impl Sender {
 
     /// Waits until all is acknowledged.
     pub fn flush(&self) {
-        self.inner.flush(Duration::from_secs(60)).unwrap();
+        // After a broker was killed or frozen the client may wait out its own limit of 60 s before it sends again.
+        self.inner.flush(Duration::from_secs(300)).unwrap();
     }
 
     /// One transaction of these messages to a partition, committed or aborted.
