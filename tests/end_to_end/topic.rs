@@ -17,6 +17,9 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::world::{World, wait_for};
 
+/// Seconds of load without an acknowledgement.
+const STUCK_AFTER: i32 = 40;
+
 pub struct Topic {
     pub name: String,
     pub partitions: i32,
@@ -68,8 +71,7 @@ impl Topic {
     }
 
     pub fn sender(&self) -> Sender {
-        let inner = self.client().set("linger.ms", "5").set("enable.idempotence", "true").create().unwrap();
-        Sender { topic: self.name.clone(), inner }
+        Sender::new(self.client(), self.name.clone())
     }
 
     /// A producer of transactions, ready to begin one.
@@ -148,7 +150,10 @@ impl Topic {
     /// Produces this load at `rate` messages a second until told to stop.
     pub fn produce_on(&self, load: Load, rate: u64) -> Producing {
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (sender, stopped, count) = (self.sender(), stop.clone(), sent.clone());
+        let (stopped, count) = (stop.clone(), sent.clone());
+        let (client, topic) = (self.client(), self.name.clone());
+        let new_sender = move || Sender::new(client.clone(), topic.clone());
+        let mut sender = new_sender();
         let thread = std::thread::spawn(move || {
             let begun = Instant::now();
             for (message, n) in load.zip(1u64..) {
@@ -156,6 +161,11 @@ impl Topic {
                     break;
                 }
                 sender.send(Some(&message.value));
+                // An idempotent producer may be stuck for good after its only broker was killed. What it still has is
+                // given up: what counts is what Kafka holds.
+                if sender.waiting() > STUCK_AFTER * rate as i32 {
+                    sender = new_sender();
+                }
                 count.store(n, Ordering::Relaxed);
                 let due = Duration::from_secs_f64(n as f64 / rate as f64);
                 std::thread::sleep(due.saturating_sub(begun.elapsed()));
@@ -195,6 +205,16 @@ pub struct Sender {
 }
 
 impl Sender {
+    fn new(mut client: ClientConfig, topic: String) -> Sender {
+        let inner = client.set("linger.ms", "5").set("enable.idempotence", "true").create().unwrap();
+        Sender { topic, inner }
+    }
+
+    /// Messages that are not acknowledged.
+    fn waiting(&self) -> i32 {
+        self.inner.in_flight_count()
+    }
+
     pub fn send(&self, value: Option<&[u8]>) {
         self.send_to(None, None, None, value);
     }
