@@ -153,7 +153,8 @@ fn a_topic_that_is_made_anew_and_refilled_while_the_daemon_runs_is_noticed() {
     wait_for_text(&daemon, "does not exist yet");
     Topic::create(&world, name, 1);
     send(&job, 0, 40, "new");
-    wait_for_text(&daemon, "the message at offset 9 is not the one that was landed");
+    // By its length, before all of the messages came into it, or by the last message.
+    wait_for_text(&daemon, "If the topic is meant to begin anew");
     job.command(&["accept-topic", name, "--reason", "made anew", "--yes"]).assert(0, &["begins anew"]);
     assert_landed(&world, &job, &[(name, 0, 0..10), (&format!("{name}#1"), 0, 0..40)]);
     daemon.terminate(LIMIT);
