@@ -8,7 +8,7 @@ mod prepare;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -346,8 +346,7 @@ fn log_layout(settings: &Settings) -> Layout {
 
 /// Who we are to HDFS, and so to the metastore: whom the tables belong to.
 fn user(settings: &Settings) -> Option<String> {
-    let set = |name| std::env::var(name).ok().filter(|user: &String| !user.is_empty());
-    settings.storage.user.clone().or_else(|| set("HADOOP_USER_NAME")).or_else(|| set("USER"))
+    settings.storage.user.clone().or_else(|| variable("HADOOP_USER_NAME")).or_else(|| variable("USER"))
 }
 
 fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
@@ -376,9 +375,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
 }
 
-/// Milliseconds since 1970 UTC.
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn hostname() -> String {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{App, AppError, blocking, hostname};
+use super::{App, AppError, blocking, hostname, variable};
 use crate::commit::{Committer, Decision};
 use crate::model::{Offset, Slot, TopicPartition};
 use crate::source::{SourceError, watermarks};
@@ -110,8 +110,7 @@ impl App {
 
 /// Who decides, and why: user and host of this process.
 pub fn decision(reason: &str) -> Decision {
-    let set = |name| std::env::var(name).ok().filter(|user: &String| !user.is_empty());
-    let user = set("SUDO_USER").or_else(|| set("USER")).or_else(|| set("LOGNAME"));
+    let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
     let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     Decision { reason: reason.to_owned(), operator: format!("{user}@{}", hostname()) }
 }

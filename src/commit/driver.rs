@@ -198,7 +198,7 @@ impl Committer {
                 }
                 Action::Rename { slot } => self.rename(proposal, machine.state(), slot, &mut attempt).await,
                 Action::ReadSlot { slot } => self.read_slot(machine.state(), slot, &mut attempt).await?,
-                Action::LookAround => self.look_around(machine.state(), &attempt).await,
+                Action::LookAround => self.look_around(machine.state(), &attempt).await?,
                 Action::Publish { slot, manifest } => {
                     let begun = Instant::now();
                     self.log.help(machine.state().dir(), slot, &manifest).await?;
@@ -292,29 +292,21 @@ impl Committer {
         Ok(Input::Slot(view))
     }
 
-    async fn look_around(&self, state: &LogState, attempt: &Attempt<'_>) -> Input {
-        let mut retry = self.log.retry("look for a staged batch");
-        loop {
-            let seen = async {
-                let newer_epoch = self.log.newest_epoch().await? > state.epoch();
-                let staging = match self.log.storage.list(&attempt.dir).await {
-                    Ok(_) => true,
-                    Err(StorageError::NotFound { .. }) => false,
-                    Err(e) => return Err(e),
-                };
-                Ok((staging, newer_epoch))
+    async fn look_around(&self, state: &LogState, attempt: &Attempt<'_>) -> Result<Input, LogError> {
+        let look = || async {
+            let newer_epoch = self.log.newest_epoch().await? > state.epoch();
+            let staging = match self.log.storage.list(&attempt.dir).await {
+                Ok(_) => true,
+                Err(StorageError::NotFound { .. }) => false,
+                Err(e) => return Err(e.into()),
             };
-            match seen.await {
-                Ok((staging, newer_epoch)) => {
-                    retry.worked();
-                    if !staging {
-                        warn!(staging = attempt.dir, "a staged batch is gone without having been committed");
-                    }
-                    return Input::Around { staging, newer_epoch };
-                }
-                Err(e) => retry.failed(&e).await,
-            }
+            Ok(Input::Around { staging, newer_epoch })
+        };
+        let around = self.until_done("look for a staged batch", look).await?;
+        if matches!(around, Input::Around { staging: false, .. }) {
+            warn!(staging = attempt.dir, "a staged batch is gone without having been committed");
         }
+        Ok(around)
     }
 
     /// Deletes an attempt that cannot commit any more. Best effort: what stays is collected later.

@@ -78,11 +78,6 @@ impl Log {
         Log { storage, layout, host }
     }
 
-    /// Where its parts lie.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     #[cfg(feature = "failpoints")]
     pub(super) fn has(&self, defect: super::defect::Defect) -> bool {
         self.host.has(defect)
