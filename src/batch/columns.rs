@@ -43,7 +43,7 @@ impl TableBuffer {
         let columns = table.table.columns.iter().zip(&table.sources);
         let columns = columns.map(|(c, &source)| ColumnBuffer {
             source,
-            builder: (source != Source::BatchId).then(|| Builder::new(c.hive_type)),
+            builder: (source != Source::BatchId).then(|| Builder::new(&c.hive_type)),
             errors: 0,
         });
         TableBuffer { columns: columns.collect(), rows: 0 }
@@ -145,7 +145,7 @@ macro_rules! each {
 }
 
 impl Builder {
-    fn new(hive_type: HiveType) -> Builder {
+    fn new(hive_type: &HiveType) -> Builder {
         match hive_type {
             HiveType::Boolean => Builder::Boolean(BooleanBuilder::new()),
             HiveType::TinyInt => Builder::Int8(Int8Builder::new()),
@@ -159,6 +159,7 @@ impl Builder {
             HiveType::Timestamp => {
                 Builder::Micros(TimestampMicrosecondBuilder::new().with_data_type(data_type(hive_type)))
             }
+            other => unreachable!("the plan lets no column of type {other} through yet"),
         }
     }
 

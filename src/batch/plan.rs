@@ -176,7 +176,7 @@ impl Builder<'_> {
         let sources: Vec<Source> = table.columns.iter().map(|c| self.source(table, c, own, dead)).collect();
         let of = |source: Source, hive_type: Option<HiveType>| {
             let columns = table.columns.iter().zip(&sources);
-            let fits = move |c: &Column| hive_type.is_none_or(|t| t == c.hive_type);
+            let fits = move |c: &Column| hive_type.as_ref().is_none_or(|t| *t == c.hive_type);
             columns.filter(|(c, s)| **s == source && fits(c)).map(|(c, _)| c.physical_name.clone()).collect()
         };
         PlannedTable {

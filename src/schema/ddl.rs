@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::error::MigrationError;
-use super::hive_type::HiveType;
 use super::lexer::{Place, Token};
 use super::parser::{Parsed, Parser, Stop};
 use super::table::{Column, Table};
@@ -108,8 +107,6 @@ impl Parser<'_> {
             }
             let hive_type = self.column_type(&name)?;
             let comment = if self.word("comment") { Some(self.text("the comment, a string")?) } else { None };
-            // After a type that was refused the column stands in with any type: its statement has failed.
-            let hive_type = hive_type.unwrap_or(HiveType::String);
             columns.push(Column { name, physical_name, hive_type, comment });
             if self.sign(')') {
                 return Ok(columns);
@@ -133,63 +130,6 @@ impl Parser<'_> {
             return;
         };
         self.report(place, format!("column name `{name}` {wrong}; Hive cannot keep it"));
-    }
-
-    /// The type; `None` after one that was refused and skipped.
-    fn column_type(&mut self, column: &str) -> Parsed<Option<HiveType>> {
-        let place = self.place();
-        let Token::Word(word) = self.peek().clone() else {
-            return self.expected(&format!(
-                "the type of column `{column}` (a name of other signs than letters, digits and _ stands in back-quotes)"
-            ));
-        };
-        self.next();
-        let hive_type = match word.to_ascii_lowercase().as_str() {
-            "boolean" => HiveType::Boolean,
-            "tinyint" => HiveType::TinyInt,
-            "smallint" => HiveType::SmallInt,
-            "int" | "integer" => HiveType::Int,
-            "bigint" | "long" => HiveType::BigInt,
-            "float" => HiveType::Float,
-            "double" => {
-                self.word("precision");
-                HiveType::Double
-            }
-            "string" => HiveType::String,
-            "binary" => HiveType::Binary,
-            "timestamp" => HiveType::Timestamp,
-            refused => {
-                let known = "boolean, tinyint, smallint, int, bigint, float, double, string, binary, timestamp";
-                self.report(
-                    place,
-                    match refused {
-                        "decimal" | "numeric" | "dec" | "varchar" | "char" | "date" | "array" | "map" | "struct"
-                        | "uniontype" | "interval" | "timestamplocaltz" => {
-                            format!("column `{column}`: type {refused} is not supported yet; expected one of {known}")
-                        }
-                        _ => format!("column `{column}`: no such type as `{word}`; expected one of {known}"),
-                    },
-                );
-                self.skip_type_arguments();
-                return Ok(None);
-            }
-        };
-        Ok(Some(hive_type))
-    }
-
-    /// Passes `(10,2)` or `<a:int,…>` up to the sign or word that ends the column.
-    fn skip_type_arguments(&mut self) {
-        let mut depth = 0usize;
-        loop {
-            match self.peek() {
-                Token::Sign('(' | '<') => depth += 1,
-                Token::Sign(')' | '>') if depth > 0 => depth -= 1,
-                Token::End | Token::Sign(';') => return,
-                Token::Sign(_) | Token::Word(_) if depth == 0 => return,
-                _ => {}
-            }
-            self.next();
-        }
     }
 
     fn clauses(&mut self) -> Parsed<Clauses> {
@@ -371,17 +311,6 @@ mod tests {
             assert_eq!(errors.len(), 1, "{text}: {errors:?}");
             assert!(errors[0].contains(want), "{text}:\n  got  {}\n  want {want}", errors[0]);
         }
-    }
-
-    #[test]
-    fn types_of_hive_that_are_not_there_yet_are_named_each() {
-        let errors = bad(
-            "create external table t (a decimal(10,2), b varchar(3) comment 'x', c array<struct<x:int,y:map<string,int>>>,
-             d date, e char(2), f int) stored as parquet location '/t'",
-        );
-        assert_eq!(errors.len(), 5, "{errors:?}");
-        assert!(errors.iter().all(|e| e.contains("not supported yet")));
-        assert!(errors[2].contains("column `c`: type array"));
     }
 
     #[test]

@@ -8,8 +8,9 @@ mod lexer;
 pub mod migrations;
 mod parser;
 pub mod table;
+mod type_grammar;
 
 pub use arrow::arrow_schema;
 pub use error::MigrationError;
-pub use hive_type::HiveType;
+pub use hive_type::{HiveType, StructField};
 pub use table::{Column, Table};
