@@ -16,6 +16,7 @@ pub mod encode;
 pub mod failpoint;
 pub mod fault;
 pub mod game;
+pub mod infer;
 pub mod model;
 pub mod observe;
 pub mod pipeline;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each folder or file of `src` with its floor; a file imports only from lower floors, or from its own folder.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("main", 8),
     ("cli", 7),
     ("app", 6),
     ("pipeline", 5),
     ("batch", 4),
     ("commit", 4),
+    ("infer", 4),
     ("verify", 4),
     ("decode", 3),
     ("route", 3),
@@ -37,12 +38,13 @@ const ADAPTERS: [(&str, &str); 3] =
     [("rdkafka", "source/"), ("hdfs_native", "storage/hdfs/"), ("landfall_metastore", "catalog/hive.rs")];
 
 /// Folders and files that are functions: no I/O, no clock, no randomness, no tasks.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "decode/",
     "route/",
     "encode/",
     "batch/",
     "checkpoint/",
+    "infer/",
     "schema/",
     "game/",
     "model/",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use landfall::model::{Offset, Tail, TopicPartition};
 use landfall::source::{
     Assignment, EmbeddedKafka, Event, KafkaConfig, KafkaSource, MemorySource, MemoryTopic, Producer, Source,
-    SourceError, Start, end_offsets, partitions_of,
+    SourceError, Start, end_offsets, newest_messages, partitions_of,
 };
 
 const PARTITIONS: i32 = 2;
@@ -171,6 +171,25 @@ async fn kafka_keeps_the_contract(servers: &str, topic: &str) {
     assert_eq!(produced.await.unwrap(), (PARTITIONS as usize, MESSAGES as i64));
     let topics = [topic.to_owned()];
     keeps_the_contract(|| Box::new(KafkaSource::subscribe(&config, &topics).unwrap())).await;
+    let [topic] = topics;
+    tokio::task::spawn_blocking(move || looks_at_the_newest(&config, &topic)).await.unwrap();
+}
+
+/// What `infer` asks: the newest of each partition, once each, and no more than there are.
+fn looks_at_the_newest(config: &KafkaConfig, topic: &str) {
+    let newest = |most: u64| {
+        let mut seen = BTreeSet::new();
+        newest_messages(config, topic, most, &mut |m| {
+            assert!(seen.insert(String::from_utf8(m.to_vec()).unwrap()), "each once");
+        })
+        .unwrap();
+        seen
+    };
+    assert_eq!((newest(10_000).len(), newest(1).len()), (MESSAGES, 1));
+    let some = newest(100);
+    assert!((50..=100).contains(&some.len()) && some.contains(&format!("message {}", MESSAGES - 1)), "{some:?}");
+    let missing = newest_messages(config, "no-such-topic", 1, &mut |_| ());
+    assert!(matches!(missing, Err(SourceError::NoTopic { .. })), "{missing:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod accept;
 mod demo;
+mod infer;
 mod live;
 mod produce;
 mod run;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Args),
     /// Writes the seeds' game events to a topic.
     Produce(produce::Args),
+    /// Reads a sample of messages and prints the CREATE EXTERNAL TABLE that could hold them.
+    Infer(infer::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Produce(args) => produce::run(args).await,
+            Command::Infer(args) => infer::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,

@@ -72,7 +72,7 @@ impl KafkaConfig {
         config
     }
 
-    fn unreachable(&self, e: &KafkaError) -> SourceError {
+    pub(super) fn unreachable(&self, e: &KafkaError) -> SourceError {
         SourceError::Unreachable {
             servers: self.bootstrap_servers.clone(),
             seconds: self.connect_timeout.as_secs(),

@@ -7,9 +7,11 @@ mod kafka;
 mod memory;
 mod port;
 mod position;
+mod sample;
 
 pub use client::{KafkaConfig, Producer, end_offsets, partitions_of, watermarks};
 pub use embedded::EmbeddedKafka;
 pub use kafka::KafkaSource;
 pub use memory::{MemorySource, MemoryTopic};
 pub use port::{Assignment, Event, Hold, Source, SourceError, Start};
+pub use sample::newest_messages;

@@ -1,0 +1,207 @@
+//! A sample of messages to the table that could hold them: what `landfall infer` prints.
+
+mod ddl;
+mod shape;
+mod types;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+
+pub use ddl::Proposal;
+use shape::Shape;
+
+/// What was seen of a sample of messages.
+#[derive(Debug, Default)]
+pub struct Sample {
+    /// Its fields by the messages' own spelling.
+    shape: Shape,
+    /// Messages that count.
+    messages: u64,
+    /// Messages left out, and the first of them with the reason.
+    left_out: u64,
+    first_left_out: Option<String>,
+}
+
+impl Sample {
+    /// Takes one message into account. One that is no JSON object is left out, counted.
+    pub fn add(&mut self, message: &[u8]) {
+        let text = std::str::from_utf8(message).map_err(|e| e.to_string());
+        // As a whole first, so that a broken message leaves no trace.
+        let object = text.and_then(|text| {
+            serde_json::from_str::<&serde_json::value::RawValue>(text).map_err(|e| e.to_string())?;
+            let text = text.trim_ascii();
+            text.starts_with('{').then_some(text).ok_or_else(|| "not a JSON object".to_owned())
+        });
+        match object {
+            Ok(text) => {
+                self.shape.add(text, 0);
+                self.messages += 1;
+            }
+            Err(reason) => {
+                self.left_out += 1;
+                self.first_left_out.get_or_insert(reason);
+            }
+        }
+    }
+
+    /// Messages taken into account.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Messages left out, and why the first was.
+    pub fn left_out(&self) -> (u64, Option<&str>) {
+        (self.left_out, self.first_left_out.as_deref())
+    }
+
+    /// The table that could hold the sample; `table` and `location` as the DDL is to have them.
+    pub fn propose(&self, table: &str, location: &str) -> Proposal {
+        Proposal::new(&self.shape, self.messages, table, location)
+    }
+}
+
+/// The text that a string column would hold of the top-level field `name`; `None` where it is absent, null or no text
+/// can be had.
+pub fn field_text(message: &[u8], name: &str) -> Option<String> {
+    struct Find<'n>(&'n str);
+    impl<'de> Visitor<'de> for Find<'_> {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some((key, value)) = map.next_entry::<String, &serde_json::value::RawValue>()? {
+                if key == self.0 {
+                    found = crate::decode::text(value.get()).map(|t| t.into_owned());
+                }
+            }
+            Ok(found)
+        }
+    }
+    let text = std::str::from_utf8(message).ok()?;
+    serde_json::Deserializer::from_str(text).deserialize_map(Find(name)).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::migrations;
+
+    fn proposal(messages: &[&str]) -> String {
+        let mut sample = Sample::default();
+        messages.iter().for_each(|m| sample.add(m.as_bytes()));
+        sample.propose("t", "/tmp/t").to_string()
+    }
+
+    /// The columns as the migration's parser reads them back.
+    fn columns(messages: &[&str]) -> Vec<(String, String)> {
+        let text = proposal(messages);
+        let tables =
+            migrations::load(&[("0001_t.sql".into(), text.clone())]).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        tables[0].columns.iter().map(|c| (c.name.clone(), c.hive_type.to_string())).collect()
+    }
+
+    fn one(messages: &[&str]) -> String {
+        let columns = columns(messages);
+        assert_eq!(columns.len(), 1, "{columns:?}");
+        columns[0].1.clone()
+    }
+
+    #[test]
+    fn each_kind_of_value_has_its_type() {
+        for (values, want) in [
+            (&["true", "null", "false"][..], "boolean"),
+            (&["1", "-5"], "bigint"),
+            (&["1", "2.5"], "double"),
+            (&["1e3"], "double"),
+            (&["9223372036854775808"], "string"),
+            (&["\"x\"", "1"], "string"),
+            (&["null"], "string"),
+            (&["[1,2]", "[]", "[null]"], "array<bigint>"),
+            (&["[]"], "array<string>"),
+            (&["[[1.5]]"], "array<array<double>>"),
+            (&["{\"a\":1}", "{\"b\":\"x\"}"], "struct<a:bigint,b:string>"),
+            (&["[{\"a\":1},{\"a\":2.5}]"], "array<struct<a:double>>"),
+            (&["{}"], "map<string,string>"),
+            (&["{\"a-b\":1}"], "map<string,bigint>"),
+            (&["{\"a\":1,\"A\":\"x\"}"], "map<string,string>"),
+            (&["{\"a\":1}", "[1]"], "string"),
+        ] {
+            let messages: Vec<_> = values.iter().map(|v| format!("{{\"f\":{v}}}")).collect();
+            let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+            assert_eq!(one(&messages), want, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_are_values_become_a_map() {
+        let messages: Vec<_> = (0..50).map(|i| format!("{{\"f\":{{\"user{i}\":{i}}}}}")).collect();
+        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+        assert_eq!(one(&messages), "map<string,bigint>");
+    }
+
+    #[test]
+    fn columns_come_in_the_order_of_the_messages_with_their_own_spelling() {
+        let got = columns(&[
+            r#"{"event_type":"a","User-Agent":"x"}"#,
+            r#"{"Host":"h","event_type":"b","cost":null,"User-Agent":"y","sequences":{"counts":{"allCorrect":true}}}"#,
+        ]);
+        let want = [
+            ("event_type", "string"),
+            ("User-Agent", "string"),
+            ("Host", "string"),
+            ("cost", "string"),
+            ("sequences", "struct<counts:struct<allcorrect:boolean>>"),
+        ];
+        assert_eq!(got, want.map(|(n, t)| (n.to_owned(), t.to_owned())));
+        // The spelling of a struct's fields matters: JSON is looked up by it.
+        assert!(proposal(&[r#"{"s":{"allCorrect":true}}"#]).contains("struct<allCorrect:boolean>"));
+    }
+
+    #[test]
+    fn names_that_hive_cannot_keep_get_others_and_a_source() {
+        let text = proposal(&[r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3}"#]);
+        let columns = columns(&[r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3}"#]);
+        let names: Vec<_> = columns.iter().map(|c| c.0.as_str()).collect();
+        assert_eq!(names, ["Host", "host_2", "a_b", "a_b_2", "field"], "{text}");
+        for line in [
+            "[tables.t.columns]",
+            "\"host_2\" = \"host\"",
+            "\"a_b\" = \"a b\"",
+            "\"a_b_2\" = \"a,b\"",
+            "\"field\" = \"\"",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_left_out_and_counted() {
+        let mut sample = Sample::default();
+        for m in [&b"{\"a\":1}"[..], b"[1]", b"{\"a\":", b"\xff", b"", b"{\"a\":2} x", b" {\"a\":3}\n"] {
+            sample.add(m);
+        }
+        assert_eq!((sample.messages(), sample.left_out()), (2, (5, Some("not a JSON object"))));
+        assert!(sample.propose("t", "/t").to_string().contains("`a` bigint"));
+        assert!(Sample::default().propose("t", "/t").to_string().contains("`raw_event` string"));
+    }
+
+    #[test]
+    fn nothing_that_is_deep_or_wide_does_harm() {
+        let deep = format!("{{\"f\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(one(&[&deep]).matches("array<").count(), 16);
+        let wide: Vec<_> = (0..5000).map(|i| format!("\"k{i}\":{i}")).collect();
+        let text = proposal(&[&format!("{{{}}}", wide.join(","))]);
+        assert!(text.contains("`k999` bigint") && !text.contains("`k1000`"), "bounded");
+        assert!(text.contains("4000 more fields"), "and said");
+    }
+
+    #[test]
+    fn the_text_of_a_field_is_that_of_a_string_column() {
+        assert_eq!(field_text(br#"{"x":[1],"e":"a","e":5}"#, "e").as_deref(), Some("5"));
+        assert_eq!(field_text(br#"{"x":[1]}"#, "e"), None);
+        assert_eq!(field_text(b"[1]", "e"), None);
+    }
+}
