@@ -271,6 +271,7 @@ mod tests {
             properties: [("parquet.compress".to_owned(), "SNAPPY".to_owned())].into(),
             comment: Some("what was bought".into()),
             migration: "0001_purchases.sql".into(),
+            applied: vec![],
         };
         let entry = wanted(&declared, "Game", "hdfs://nn/tmp/purchases".into());
         assert_eq!(

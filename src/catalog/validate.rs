@@ -120,6 +120,7 @@ mod tests {
             properties: Default::default(),
             comment: None,
             migration: "0001.sql".into(),
+            applied: vec![],
         };
         assert!(validate_comments(&t).is_empty());
         t.columns.push(column("é".repeat(257)));
