@@ -1,6 +1,7 @@
 //! The command line: arguments, one file per command, exit codes.
 
 mod accept;
+mod check;
 mod demo;
 mod live;
 mod produce;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Args),
     /// Writes the seeds' game events to a topic.
     Produce(produce::Args),
+    /// Looks before a start: configuration, migrations, Kafka, storage, metastore, and what a start would make or change.
+    Check(check::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Produce(args) => produce::run(args).await,
+            Command::Check(args) => check::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,
