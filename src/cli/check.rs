@@ -10,16 +10,17 @@ use crate::fault::Fault;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   landfall check
-  landfall check --offline              # configuration, migrations and routes only: for a build server
+  landfall check --offline     # configuration, migrations and routes only: for a build server
   landfall check --config production.toml
   landfall check --json | jq '.lines[] | select(.mark == \"wrong\")'
 
-It may run beside daemons, and creates, changes and claims nothing. The storage is tried as at a start, with small files
-in a directory of the check's own below the checkpoint (before the first start: beside where it will be), which is deleted
-again. Only a start tries whether files can be moved into each table's directory.
+It may run beside daemons, and creates, changes and claims nothing. The storage is tried as at
+a start, with small files in a directory of the check's own below the checkpoint (before the
+first start: beside where it will be), which is deleted again. Only a start tries whether files
+can be moved into each table's directory.
 
-Exit code 0: a start would work. 69: a service is not reached; the others are checked all the same. 78: configuration,
-migrations, owners or tables must be mended first, all of which is said at once.")]
+Exit code 0: a start would work. 69: a service is not reached; the others are checked all the
+same. 78: configuration, migrations, owners or tables must be mended first, as is said.")]
 pub(super) struct Args {
     /// Configuration file; repeat it to put one over another. [default: config/default.toml, else the built-in one]
     #[arg(long, value_name = "FILE")]
@@ -46,7 +47,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     match report.fault() {
         None => Ok(()),
-        Some(fault) => Err(Failure::new(format!("check: {}", report.summary()), fault)),
+        Some(fault) => {
+            let mut failure = Failure::new(format!("check: {}", report.summary()), fault);
+            // It is the last line of the text.
+            failure.logged = !args.json;
+            Err(failure)
+        }
     }
 }
 

@@ -35,6 +35,7 @@ impl Loader {
         if statements.is_empty() && wrong.is_empty() {
             self.errors.push(of_file(file, "holds no statement; expected CREATE EXTERNAL TABLE or ALTER TABLE"));
         }
+        let known = self.errors.len();
         self.errors.extend(wrong);
         for statement in statements {
             let changed = match statement.action {
@@ -49,6 +50,7 @@ impl Loader {
                 record(&mut self.tables[table], file, &statement.text);
             }
         }
+        self.errors[known..].sort_by_key(|e| (e.line, e.column));
     }
 
     /// Its index.

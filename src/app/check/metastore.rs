@@ -48,3 +48,31 @@ fn line(wanted: &Wanted, plan: Plan) -> Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::migrations;
+
+    #[test]
+    fn each_plan_is_a_line_with_what_a_start_would_do() {
+        let files = [
+            ("0001_a.sql", "create external table d.a (x int) stored as parquet location '/a'"),
+            ("0002_b.sql", "alter table d.a add columns (Y array<int>)"),
+        ];
+        let tables = migrations::load(&files.map(|(n, t)| (n.to_owned(), t.to_owned()))).unwrap();
+        let wanted = Wanted::new(&tables[0], "d", "/a", "hdfs://nn/a".to_owned());
+        let one = |plan| line(&wanted, plan);
+        let created = one(Plan::Create);
+        assert_eq!((created.mark, created.details.len()), (Mark::New, 2));
+        assert!(created.says.contains("hdfs://nn/a"), "{}", created.says);
+        let columns = vec![("y".to_owned(), "array<int>".to_owned())];
+        let altered = one(Plan::Alter(Change { columns, ..Change::default() }));
+        assert_eq!((altered.mark, &altered.details[..]), (Mark::Change, &["y array<int>".to_owned()][..]));
+        assert_eq!(altered.says, "would get 1 column at its end, of 0002_b.sql");
+        assert_eq!(one(Plan::Alter(Change::default())).mark, Mark::Change);
+        assert_eq!(one(Plan::UpToDate).mark, Mark::Ok);
+        assert_eq!(one(Plan::Newer(vec!["0003".into()])).mark, Mark::Wrong);
+        assert_eq!(one(Plan::Differs(vec!["x".into()])).details, ["x"]);
+    }
+}

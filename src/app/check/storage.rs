@@ -31,7 +31,8 @@ impl App {
         let (line, view) = self.look_at_log(&log, &job).await;
         let mut lines = vec![line];
         lines.push(match self.try_storage().await {
-            Ok(()) => Line::new(Part::Storage, Mark::Ok, url, "can commit: the self-test passed"),
+            Ok(true) => Line::new(Part::Storage, Mark::Ok, url, "can commit: the self-test passed"),
+            Ok(false) => Line::new(Part::Storage, Mark::New, url, "a start makes this folder, and tries it then"),
             Err((fault, e)) => Line::failed(Part::Storage, url, fault, &e),
         });
         for (table, dir) in &job.tables {
@@ -84,32 +85,33 @@ impl App {
 
     /// The self-test of a start, in a directory of its own that is deleted again. What a kill leaves there, a later start
     /// collects; before the first start it is left beside where the checkpoint will be.
-    async fn try_storage(&self) -> Result<(), (Fault, String)> {
+    /// `false`: not even its root is there.
+    async fn try_storage(&self) -> Result<bool, (Fault, String)> {
         let failed = |e: StorageError| (storage_fault(&e), format!("the self-test could not be made: {e}"));
         let (layout, id) = (log_layout(&self.settings), Uuid::new_v4());
         let own = match self.storage.list(&layout.staging()).await {
             Ok(_) => layout.incarnation(id),
-            Err(StorageError::NotFound { .. }) => {
-                format!("{}/_landfall-check-{id}", self.existing(layout.root()).await.map_err(failed)?)
-            }
+            Err(StorageError::NotFound { .. }) => match self.existing(layout.root()).await.map_err(failed)? {
+                Some(dir) => format!("{dir}/_landfall-check-{id}"),
+                None => return Ok(false),
+            },
             Err(e) => return Err(failed(e)),
         };
         self.storage.mkdir(&own, Parents::Require).await.map_err(failed)?;
         let tried = self_test(self.storage.as_ref(), &own, &[]).await;
         let deleted = self.storage.delete(&own).await;
         tried.map_err(|e| (e.fault(), e.to_string()))?;
-        deleted.map(|_| ()).map_err(failed)
+        deleted.map(|_| true).map_err(failed)
     }
 
     /// The nearest directory above `path`, or itself, that exists; without a slash at its end.
-    async fn existing(&self, path: &str) -> Result<String, StorageError> {
+    async fn existing(&self, path: &str) -> Result<Option<String>, StorageError> {
         let mut path = path.to_owned();
         loop {
             match self.storage.list(if path.is_empty() { "/" } else { &path }).await {
-                Ok(_) => return Ok(path),
-                Err(StorageError::NotFound { .. }) if !path.is_empty() => {
-                    path.truncate(path.rfind('/').unwrap_or(0));
-                }
+                Ok(_) => return Ok(Some(path)),
+                Err(StorageError::NotFound { .. }) if path.is_empty() => return Ok(None),
+                Err(StorageError::NotFound { .. }) => path.truncate(path.rfind('/').unwrap_or(0)),
                 Err(e) => return Err(e),
             }
         }
