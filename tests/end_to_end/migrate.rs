@@ -63,7 +63,7 @@ fn a_column_added_under_load_is_null_in_old_rows_and_filled_in_new_ones_without_
     let before = world.runtime.block_on(catalog(&world, &job).get_table(&job.name, "purchases")).unwrap().unwrap();
     assert_eq!(before.columns.len(), 10, "a check changes nothing");
 
-    let second = job.start(&[]);
+    let mut second = job.start(&[]);
     let filled = format!("select count(*) from {}.purchases where \"x-request-id\" is not null", job.name);
     wait_for(LIMIT, "rows with the new columns", || world.number(&filled).filter(|n| *n > 100));
     load.stop();
@@ -95,7 +95,7 @@ fn a_column_added_under_load_is_null_in_old_rows_and_filled_in_new_ones_without_
     assert_eq!(after.comments["x-request-id"], "of the load");
     assert_eq!(after.properties[RECORD], wanted.table.properties[RECORD]);
     assert_eq!(after.properties["parquet.compress"], "SNAPPY");
-    drop(second);
+    second.terminate(LIMIT);
     job.command(&["verify", "--deep"]).assert(0, &["no findings"]);
     job.command(&["check"]).assert(0, &["as declared"]);
 }
