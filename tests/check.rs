@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use landfall::app::{App, CheckReport, Mark, Mode};
@@ -113,4 +114,42 @@ async fn a_check_says_what_a_start_would_meet_and_leaves_nothing_behind() {
     let fourth = away.check(false).await;
     assert_says(&fourth, &["AWAY    brokers", "is this job's"]);
     assert_eq!((fourth.fault(), below(folder.path())), (Some(Fault::Retry), before));
+}
+
+#[test]
+fn what_is_wrong_in_configuration_and_migrations_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("sql")).unwrap();
+    let migration =
+        "create external table t (a integr) stored as parquet location '/t';\nalter table u add columns (b int)";
+    std::fs::write(path("sql/0001_t.sql"), migration).unwrap();
+    let check = |config: String| {
+        std::fs::write(path("landfall.toml"), config).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+        std::env::vars().filter(|(name, _)| name.starts_with("LANDFALL")).for_each(|(n, _)| _ = command.env_remove(n));
+        let done = command.args(["check", "--offline", "--config"]).arg(path("landfall.toml")).output().unwrap();
+        let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        (done.status.code(), text)
+    };
+    let sql = path("sql").display().to_string();
+    let (code, text) = check(format!("migrations = \"{sql}\"\nnope = 1\n[trigger]\ninterval = \"soon\"\n[tables.t]\n"));
+    assert_eq!(code, Some(78), "{text}");
+    for words in [
+        "nope: unknown key",
+        "trigger.interval = \"soon\"",
+        "0001_t.sql:1:28: column `a`",
+        "0001_t.sql:2:13: no migration",
+    ] {
+        assert!(text.contains(words), "`{words}` is not in:\n{text}");
+    }
+    let good = "create external table t (a int) stored as parquet location '/t';\nalter table t add columns (b int)";
+    std::fs::write(path("sql/0001_t.sql"), good).unwrap();
+    let dead = include_str!("../migrations/0004_dead_letters.sql");
+    std::fs::write(path("sql/0002_dead.sql"), dead).unwrap();
+    let (code, text) = check(format!("migrations = \"{sql}\"\n[tables.t]\n"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("table t: 2 columns, of 0001_t.sql; takes every message"), "{text}");
+    let (code, text) = check(format!("migrations = \"{sql}\"\n[tables.t]\n[tables.u]\n"));
+    assert!(code == Some(78) && text.contains("tables.u"), "{text}");
 }
