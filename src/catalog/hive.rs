@@ -100,7 +100,9 @@ impl Catalog for HiveCatalog {
         // Hive 4 then refuses the change if the record is another one by now; it must be there, and become another one.
         let record =
             seen.properties.get(RECORD).filter(|old| change.properties.get(RECORD).is_some_and(|new| new != *old));
-        let altered = self.client.alter_table(held, record.map(|old| (RECORD, old.as_str()))).await;
+        // a whole table as it is sent is large for a future
+        let altering = Box::pin(self.client.alter_table(held, record.map(|old| (RECORD, old.as_str()))));
+        let altered = altering.await;
         altered.map_err(|e| self.error(&full_name, e))
     }
 
