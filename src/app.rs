@@ -2,6 +2,7 @@
 
 mod accept;
 mod audit;
+mod check;
 mod overlap;
 mod prepare;
 
@@ -15,7 +16,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::batch::{Plan, Trigger};
-use crate::catalog::{self, COMPARE_EVERY, Catalog, CatalogTable, HiveCatalog, Registrar, RegistrarStatus};
+use crate::catalog::{self, COMPARE_EVERY, Catalog, HiveCatalog, Registrar, RegistrarStatus, Wanted};
 use crate::checkpoint::Layout;
 use crate::commit::{Committer, Job, Log, LogError, Opened, RealHost};
 use crate::config::Settings;
@@ -89,6 +90,7 @@ impl AppError {
 }
 
 pub use accept::{From, Gap, OperatorLog, Renewal};
+pub use check::{CheckReport, Line, Mark, migration_errors};
 
 /// A job whose configuration is sound: nothing was reached or written yet.
 pub struct App {
@@ -145,6 +147,11 @@ impl App {
                 Err(e) => errors.push(format!("{}: table {}: {e}", table.migration, table.name)),
             }
         }
+        let entries = tables.iter().map(|t| (t, Wanted::new(t, database(&settings), "", t.location.clone()).table));
+        for (table, entry) in entries {
+            let wrong = catalog::validate(&entry).into_iter();
+            errors.extend(wrong.map(|e| format!("{}: table {}: {e}", table.migration, table.name)));
+        }
         errors.extend(overlap::overlaps(&tables, &locations, &settings.storage.checkpoint));
         let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
         let storage = open_storage(&settings)?;
@@ -155,12 +162,7 @@ impl App {
             }
             None => None,
         };
-        let app = App { settings, tables, plan: Arc::new(plan), locations, storage, catalog };
-        let comments =
-            app.tables.iter().flat_map(|t| catalog::validate_comments(t).into_iter().map(move |e| (&t.name, e)));
-        let comments = comments.map(|(table, e)| format!("table {table}: {e}"));
-        let refused: Vec<_> = app.wanted().iter().flat_map(|(t, _)| catalog::validate(t)).chain(comments).collect();
-        if refused.is_empty() { Ok(app) } else { Err(AppError::Config(refused)) }
+        Ok(App { settings, tables, plan: Arc::new(plan), locations, storage, catalog })
     }
 
     /// The tables in the order of the migrations, each with its directory on the storage.
@@ -173,9 +175,9 @@ impl App {
         &self.storage
     }
 
-    fn wanted(&self) -> Vec<(CatalogTable, String)> {
-        let database = self.settings.metastore.as_ref().map_or("default", |m| &m.database);
-        self.tables().map(|(t, dir)| (catalog::wanted(t, database, self.storage.uri(dir)), dir.to_owned())).collect()
+    fn wanted(&self) -> Vec<Wanted> {
+        let database = database(&self.settings);
+        self.tables().map(|(t, dir)| Wanted::new(t, database, dir, self.storage.uri(dir))).collect()
     }
 
     fn kafka(&self) -> KafkaConfig {
@@ -279,8 +281,7 @@ impl App {
     /// A table that the metastore holds differently stops the start; a metastore that is away does not.
     async fn compare_with_metastore(&self) -> Result<(), AppError> {
         let Some(catalog) = &self.catalog else { return Ok(()) };
-        let wanted: Vec<_> = self.wanted().into_iter().map(|(t, _)| t).collect();
-        let differing = catalog::check_once(catalog.as_ref(), &wanted).await.unwrap_or_default();
+        let differing = catalog::check_once(catalog.as_ref(), &self.wanted()).await.unwrap_or_default();
         let lines = differing.into_iter().flat_map(|(table, differences)| {
             differences
                 .into_iter()
@@ -342,6 +343,11 @@ impl App {
 
 fn log_layout(settings: &Settings) -> Layout {
     Layout::new(&settings.storage.checkpoint)
+}
+
+/// Of tables whose DDL names none.
+fn database(settings: &Settings) -> &str {
+    settings.metastore.as_ref().map_or("default", |m| &m.database)
 }
 
 /// Who we are to HDFS, and so to the metastore: whom the tables belong to.

@@ -57,7 +57,7 @@ mod imp {
     use super::Injected;
 
     /// Every point, in the order of the protocol, and whether a call is made there, which can also fail.
-    pub const ALL: [(&str, bool); 35] = [
+    pub const ALL: [(&str, bool); 37] = [
         ("open.job", true),
         ("open.owner", true),
         ("open.epoch", true),
@@ -93,6 +93,8 @@ mod imp {
         ("gc.staging", true),
         ("hms.create.before", true),
         ("hms.create.after", true),
+        ("hms.alter.before", true),
+        ("hms.alter.after", true),
     ];
 
     /// Does what a test has set for this point, where no call is made. Of a kill or a stop nothing comes back.

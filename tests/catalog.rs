@@ -111,13 +111,14 @@ async fn tables_are_registered_when_a_real_metastore_comes_back() {
     let name = format!("registered_{}", uuid::Uuid::new_v4().simple());
     let storage: Arc<dyn Storage> = Arc::new(HdfsStorage::new(&url, None, &BTreeMap::new()).unwrap());
     let wanted = CatalogTable { location: storage.uri(&format!("/{name}")), name: name.clone(), ..purchases() };
+    let directory = format!("/{name}");
     let proxy = Proxy::of(uri.trim_start_matches("thrift://"));
     proxy.close();
     let catalog = Arc::new(hive(&format!("thrift://{}", proxy.address), Duration::from_secs(40)));
-    assert_eq!(check_once(catalog.as_ref(), std::slice::from_ref(&wanted)).await, None);
+    assert_eq!(check_once(catalog.as_ref(), &[(wanted.clone(), directory.clone()).into()]).await, None);
 
     let (sender, mut status) = watch::channel(RegistrarStatus::default());
-    let tables = vec![(wanted.clone(), format!("/{name}"))];
+    let tables = vec![(wanted.clone(), directory.clone()).into()];
     let interval = Duration::from_millis(100);
     let registrar = tokio::spawn(Registrar::run(catalog.clone(), storage.clone(), tables, interval, sender));
     status.wait_for(|s| s.away.is_some() && s.unregistered() == 1).await.unwrap();
@@ -130,7 +131,7 @@ async fn tables_are_registered_when_a_real_metastore_comes_back() {
     while direct.get_table("default", &name).await.unwrap().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(check_once(&direct, &[wanted]).await, Some(vec![]));
+    assert_eq!(check_once(&direct, &[(wanted, directory.clone()).into()]).await, Some(vec![]));
     registrar.abort();
     direct.drop_table("default", &name).await.unwrap();
     storage.delete(&format!("/{name}")).await.unwrap();

@@ -82,7 +82,7 @@ async fn presto_reads_every_type_right() {
     let registrar = tokio::spawn(Registrar::run(
         catalog.clone(),
         storage.clone(),
-        vec![(wanted, path.clone())],
+        vec![(wanted, path.clone()).into()],
         Duration::from_secs(300),
         sender,
     ));

@@ -16,9 +16,9 @@ impl App {
     /// Audits the job. Only reads; safe beside running daemons.
     pub async fn verify(&self, deep: bool, progress: watch::Sender<Progress>) -> Result<Report, AppError> {
         let wanted = self.wanted().into_iter().zip(&self.plan.tables);
-        let tables = wanted.map(|((wanted, dir), planned)| {
+        let tables = wanted.map(|(wanted, planned)| {
             let name = planned.table.name.clone();
-            Audited { name, dir, columns: place_columns(planned), wanted }
+            Audited { name, dir: wanted.directory, columns: place_columns(planned), wanted: wanted.table }
         });
         let target = Target {
             job: self.settings.job.clone(),

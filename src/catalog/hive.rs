@@ -1,11 +1,13 @@
 //! A Hive metastore as a catalog. The only file that names its client.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_metastore::{Client, Column, Error, Options, Table};
 
-use super::port::{Catalog, CatalogError, CatalogTable};
+use super::history::RECORD;
+use super::port::{Catalog, CatalogError, CatalogTable, Change};
 use crate::config::settings::Metastore;
 use crate::fault::Fault;
 
@@ -82,6 +84,28 @@ impl Catalog for HiveCatalog {
         self.client.create_table(&to_hive(table)).await.map_err(refused)
     }
 
+    async fn alter_table(&self, seen: &CatalogTable, change: &Change) -> Result<(), CatalogError> {
+        let full_name = format!("{}.{}", seen.database, seen.name);
+        let mut held = match self.client.get_held_table(&seen.database, &seen.name).await {
+            Ok(held) => held,
+            Err(Error::NoSuchObject(_)) => return Err(CatalogError::Changed(full_name)),
+            Err(e) => return Err(self.error(&full_name, e)),
+        };
+        let now = from_hive(held.table());
+        if now.columns != seen.columns || now.properties.get(RECORD) != seen.properties.get(RECORD) {
+            return Err(CatalogError::Changed(full_name));
+        }
+        held.add_columns(&columns(&change.columns, &change.comments));
+        change.properties.iter().for_each(|(key, value)| held.set_parameter(key, value));
+        // Hive 4 then refuses the change if the record is another one by now; it must be there, and become another one.
+        let record =
+            seen.properties.get(RECORD).filter(|old| change.properties.get(RECORD).is_some_and(|new| new != *old));
+        // a whole table as it is sent is large for a future
+        let altering = Box::pin(self.client.alter_table(held, record.map(|old| (RECORD, old.as_str()))));
+        let altered = altering.await;
+        altered.map_err(|e| self.error(&full_name, e))
+    }
+
     async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {
         self.client.drop_table(database, name).await.map_err(|e| self.error(&format!("{database}.{name}"), e))
     }
@@ -105,18 +129,23 @@ fn parse(uri: &str) -> Result<&str, InvalidMetastoreUri> {
     Ok(address)
 }
 
-fn to_hive(table: &CatalogTable) -> Table {
-    let column = |name: &str, hive_type: &str| Column {
-        name: name.to_owned(),
-        hive_type: hive_type.to_owned(),
-        comment: table.comments.get(name).cloned(),
+fn columns(columns: &[(String, String)], comments: &BTreeMap<String, String>) -> Vec<Column> {
+    let column = |(name, hive_type): &(String, String)| Column {
+        name: name.clone(),
+        hive_type: hive_type.clone(),
+        comment: comments.get(name).cloned(),
     };
-    let columns = table.columns.iter().map(|(name, hive_type)| column(name, hive_type)).collect();
+    columns.iter().map(column).collect()
+}
+
+fn to_hive(table: &CatalogTable) -> Table {
+    // landfall writes no partitioned table yet; the values of a partition directory are text
+    let keys: Vec<_> = table.partition_keys.iter().map(|k| (k.clone(), "string".to_owned())).collect();
+    let own_columns = columns(&table.columns, &table.comments);
     Table {
-        // landfall writes no partitioned table yet; the values of a partition directory are text
-        partition_keys: table.partition_keys.iter().map(|k| column(k, "string")).collect(),
+        partition_keys: columns(&keys, &table.comments),
         parameters: table.properties.clone(),
-        ..Table::external_parquet(&table.database, &table.name, columns, &table.location)
+        ..Table::external_parquet(&table.database, &table.name, own_columns, &table.location)
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::port::{Catalog, CatalogError, CatalogTable};
+use super::history::RECORD;
+use super::port::{Catalog, CatalogError, CatalogTable, Change};
 
 /// What a metastore's type parser knows, parameters of a type aside.
 const TYPES: &str = "boolean tinyint smallint int integer bigint float double decimal string varchar char binary date \
@@ -30,7 +31,7 @@ impl MemoryCatalog {
         self.state().away = away;
     }
 
-    /// Does the next create, but answers it with [`CatalogError::Unavailable`].
+    /// Does the next create or change, but answers it with [`CatalogError::Unavailable`].
     pub fn lose_next_reply(&self) {
         self.state().loses_next_reply = true;
     }
@@ -48,6 +49,18 @@ impl MemoryCatalog {
         let state = self.state();
         if state.away { Err(unavailable("it is away")) } else { Ok(state) }
     }
+}
+
+impl State {
+    fn reply(&mut self) -> Result<(), CatalogError> {
+        if std::mem::take(&mut self.loses_next_reply) { Err(unavailable("the reply was lost")) } else { Ok(()) }
+    }
+}
+
+fn check_types(table: &str, columns: &[(String, String)]) -> Result<(), CatalogError> {
+    let Some((name, hive_type)) = columns.iter().find(|(_, t)| !known(t)) else { return Ok(()) };
+    let reason = format!("unknown type {hive_type} of column {name}");
+    Err(CatalogError::Refused { table: table.to_owned(), reason })
 }
 
 fn unavailable(reason: &str) -> CatalogError {
@@ -72,10 +85,7 @@ impl Catalog for MemoryCatalog {
     async fn create_table(&self, table: &CatalogTable) -> Result<(), CatalogError> {
         let mut state = self.reached()?;
         let full_name = format!("{}.{}", table.database, table.name);
-        if let Some((name, hive_type)) = table.columns.iter().find(|(_, t)| !known(t)) {
-            let reason = format!("unknown type {hive_type} of column {name}");
-            return Err(CatalogError::Refused { table: full_name, reason });
-        }
+        check_types(&full_name, &table.columns)?;
         let key = key(&table.database, &table.name);
         if state.tables.contains_key(&key) {
             return Err(CatalogError::AlreadyExists(full_name));
@@ -84,7 +94,22 @@ impl Catalog for MemoryCatalog {
         (stored.database, stored.name) = key.clone();
         stored.columns.iter_mut().for_each(|(name, _)| *name = name.to_lowercase());
         state.tables.insert(key, stored);
-        if std::mem::take(&mut state.loses_next_reply) { Err(unavailable("the reply was lost")) } else { Ok(()) }
+        state.reply()
+    }
+
+    async fn alter_table(&self, seen: &CatalogTable, change: &Change) -> Result<(), CatalogError> {
+        let mut state = self.reached()?;
+        let full_name = format!("{}.{}", seen.database, seen.name);
+        check_types(&full_name, &change.columns)?;
+        let table = state.tables.get_mut(&key(&seen.database, &seen.name));
+        let as_seen = |t: &&mut CatalogTable| {
+            t.columns == seen.columns && t.properties.get(RECORD) == seen.properties.get(RECORD)
+        };
+        let Some(table) = table.filter(as_seen) else { return Err(CatalogError::Changed(full_name)) };
+        table.columns.extend(change.columns.iter().map(|(name, hive_type)| (name.to_lowercase(), hive_type.clone())));
+        table.comments.extend(change.comments.clone());
+        table.properties.extend(change.properties.clone());
+        state.reply()
     }
 
     async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {

@@ -1,17 +1,25 @@
 //! Making the tables known: the metastore follows the tables, and is never in the way of the data.
 
+mod compare;
+mod history;
 pub mod hive;
 pub mod memory;
 pub mod port;
 pub mod reconcile;
 pub mod register;
+mod settle;
+mod spelling;
 pub mod status;
 pub mod validate;
 
+pub use compare::compare;
+pub use history::RECORD;
 pub use hive::HiveCatalog;
 pub use memory::MemoryCatalog;
-pub use port::{Catalog, CatalogError, CatalogTable};
-pub use reconcile::{Plan, compare, plan, same_location, wanted};
-pub use register::{COMPARE_EVERY, Registrar, check_once};
+pub use port::{Catalog, CatalogError, CatalogTable, Change};
+pub use reconcile::{Plan, Wanted, plan};
+pub use register::{COMPARE_EVERY, Registrar};
+pub use settle::{check_once, look};
+pub use spelling::same_location;
 pub use status::{RegistrarStatus, TableStatus};
-pub use validate::{validate, validate_comments};
+pub use validate::{validate, warnings};

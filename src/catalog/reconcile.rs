@@ -2,8 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::port::CatalogTable;
-use crate::schema::Table;
+use super::compare::{compare, differences};
+use super::history::{self, RECORD, Standing};
+use super::port::{CatalogTable, Change};
+use crate::schema::{Applied, Table};
+
+/// A table as it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its entry in the metastore.
+    pub table: CatalogTable,
+    /// Path of its directory on the storage.
+    pub directory: String,
+    /// The migrations that made it; none: no record of them is kept.
+    pub migrations: Vec<Applied>,
+}
 
 /// What is to be done about a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,159 +25,113 @@ pub enum Plan {
     Create,
     /// It is as wanted.
     UpToDate,
-    /// It is another one: a person must act, since landfall never changes a table. One sentence each.
+    /// It lacks columns at its end, or the record of its migrations.
+    Alter(Change),
+    /// It has migrations of these numbers that we do not: a daemon of a newer configuration was there. Our files lack
+    /// its new columns at the end, which readers take as null.
+    Newer(Vec<String>),
+    /// It is another one: a person must act. One sentence each.
     Differs(Vec<String>),
 }
 
-/// What is to be done about `wanted`, given what the metastore holds under its name.
-pub fn plan(wanted: &CatalogTable, found: Option<&CatalogTable>) -> Plan {
-    match found.map(|found| compare(wanted, found)) {
-        None => Plan::Create,
-        Some(differences) if differences.is_empty() => Plan::UpToDate,
-        Some(differences) => Plan::Differs(differences),
-    }
-}
-
-/// The entry that a declared table wants. `default_database` is for DDL that names none, `location` its full URI.
-pub fn wanted(table: &Table, default_database: &str, location: String) -> CatalogTable {
-    let mut properties = table.properties.clone();
-    if let Some(comment) = &table.comment {
-        properties.insert("comment".to_owned(), comment.clone());
-    }
-    CatalogTable {
-        database: table.database.clone().unwrap_or_else(|| default_database.to_lowercase()),
-        name: table.name.clone(),
-        columns: table.columns.iter().map(|c| (c.physical_name.clone(), c.hive_type.to_string())).collect(),
-        comments: table.columns.iter().filter_map(|c| Some((c.physical_name.clone(), c.comment.clone()?))).collect(),
-        partition_keys: Vec::new(),
-        location,
-        external: true,
-        parquet: true,
-        properties,
-    }
-}
-
-/// The differences that matter to readers of the table and to its files, each a sentence that says what to do.
-/// Properties are not compared, but for the one that lets a drop delete files: the metastore adds its own.
-pub fn compare(wanted: &CatalogTable, found: &CatalogTable) -> Vec<String> {
-    let mut out = Vec::new();
-    let table = format!("`{}`.`{}`", wanted.database, wanted.name);
-    if !found.external {
-        out.push(format!(
-            "it is not an external table, so a drop would delete its files: \
-             alter table {table} set tblproperties ('EXTERNAL'='TRUE')"
-        ));
-    }
-    if purges(found) {
-        out.push(format!(
-            "external.table.purge is true, so a drop would delete its files: \
-             alter table {table} set tblproperties ('external.table.purge'='false')"
-        ));
-    }
-    if !found.parquet {
-        out.push(
-            "it is not a Parquet table: readers would fail on landfall's files; drop it, or choose another name".into(),
-        );
-    }
-    if !same_location(&wanted.location, &found.location) {
-        out.push(format!(
-            "its location is {}, landfall writes to {}: change the migration, or alter table {table} set location",
-            found.location, wanted.location
-        ));
-    }
-    if wanted.partition_keys != found.partition_keys {
-        out.push(format!(
-            "it is partitioned by ({}), landfall writes it partitioned by ({}): drop it, or choose another name",
-            found.partition_keys.join(", "),
-            wanted.partition_keys.join(", ")
-        ));
-    }
-    out.extend(compare_columns(&table, wanted, found));
-    out
-}
-
-fn compare_columns(table: &str, wanted: &CatalogTable, found: &CatalogTable) -> Vec<String> {
-    let mut out = Vec::new();
-    let names = |t: &CatalogTable| t.columns.iter().map(|(n, _)| n.to_lowercase()).collect::<Vec<_>>();
-    let types = |t: &CatalogTable| -> BTreeMap<String, String> {
-        t.columns.iter().map(|(n, t)| (n.to_lowercase(), canonical_type(t))).collect()
-    };
-    let (ours, theirs) = (types(wanted), types(found));
-    for name in names(wanted) {
-        let our_type = &ours[&name];
-        match theirs.get(&name) {
-            None => {
-                out.push(format!("column {name} is missing: alter table {table} add columns (`{name}` {our_type})"))
+impl Plan {
+    /// Why a daemon must not start with this, one sentence each; none: it may.
+    pub fn refusals(&self) -> Vec<String> {
+        match self {
+            Plan::Create | Plan::UpToDate | Plan::Alter(_) => Vec::new(),
+            Plan::Newer(numbers) => {
+                let (s, them) = if numbers.len() == 1 { ("", "it") } else { ("s", "them") };
+                let numbers = numbers.join(", ");
+                vec![format!(
+                    "a newer configuration has applied migration{s} {numbers} to it, which this one lacks: add {them} here"
+                )]
             }
-            Some(their_type) if their_type != our_type => out.push(format!(
-                "column {name} is {their_type}, the migrations declare {our_type}: change the migration, or the table"
-            )),
-            Some(_) => {}
+            Plan::Differs(differences) => differences.clone(),
         }
     }
-    for name in names(found) {
-        if !ours.contains_key(&name) {
-            let their_type = &theirs[&name];
-            out.push(format!(
-                "column {name} {their_type} is in no migration: declare it, or it stays null in landfall's rows"
-            ));
+}
+
+/// What is to be done about `wanted`, given what the metastore holds under its name.
+pub fn plan(wanted: &Wanted, found: Option<&CatalogTable>) -> Plan {
+    let Some(found) = found else { return Plan::Create };
+    let recorded = found.properties.get(RECORD).filter(|_| !wanted.migrations.is_empty());
+    match recorded.map(|recorded| history::compare(&wanted.migrations, recorded)) {
+        Some(Standing::Broken(wrong)) => Plan::Differs(wrong),
+        Some(Standing::Behind(numbers)) => {
+            let mut known = found.clone();
+            known.columns.truncate(wanted.table.columns.len());
+            match differences(&wanted.table, &known) {
+                (wrong, _) if wrong.is_empty() => Plan::Newer(numbers),
+                (wrong, _) => Plan::Differs(wrong),
+            }
+        }
+        Some(Standing::Applied) | None => match differences(&wanted.table, found) {
+            (wrong, _) if !wrong.is_empty() => Plan::Differs(compare(&wanted.table, found)),
+            (_, missing) => {
+                let change = change(wanted, found, missing);
+                if change == Change::default() { Plan::UpToDate } else { Plan::Alter(change) }
+            }
+        },
+    }
+}
+
+fn change(wanted: &Wanted, found: &CatalogTable, missing: usize) -> Change {
+    let columns = wanted.table.columns[wanted.table.columns.len() - missing..].to_vec();
+    let comment = |(name, _): &(String, _)| Some((name.clone(), wanted.table.comments.get(name)?.clone()));
+    let mut properties = BTreeMap::new();
+    if !wanted.migrations.is_empty() {
+        let record = history::record(&wanted.migrations);
+        if found.properties.get(RECORD) != Some(&record) {
+            properties.insert(RECORD.to_owned(), record);
         }
     }
-    let common = |own: &CatalogTable, other: &BTreeMap<_, _>| {
-        names(own).into_iter().filter(|n| other.contains_key(n)).collect::<Vec<_>>()
-    };
-    let (our_order, their_order) = (common(wanted, &theirs), common(found, &ours));
-    if our_order != their_order {
-        out.push(format!(
-            "the columns are in another order, which readers by position mix up: ({}), the migrations declare ({})",
-            their_order.join(", "),
-            our_order.join(", ")
-        ));
+    Change { comments: columns.iter().filter_map(comment).collect(), columns, properties }
+}
+
+impl Wanted {
+    /// What a declared table wants. `default_database` is for DDL that names none, `location` the directory's full URI.
+    pub fn new(table: &Table, default_database: &str, directory: &str, location: String) -> Wanted {
+        let mut properties = table.properties.clone();
+        if let Some(comment) = &table.comment {
+            properties.insert("comment".to_owned(), comment.clone());
+        }
+        if !table.applied.is_empty() {
+            properties.insert(RECORD.to_owned(), history::record(&table.applied));
+        }
+        let comments =
+            table.columns.iter().filter_map(|c| Some((c.physical_name.clone(), c.comment.clone()?))).collect();
+        let entry = CatalogTable {
+            database: table.database.clone().unwrap_or_else(|| default_database.to_lowercase()),
+            name: table.name.clone(),
+            columns: table.columns.iter().map(|c| (c.physical_name.clone(), c.hive_type.to_string())).collect(),
+            comments,
+            partition_keys: Vec::new(),
+            location,
+            external: true,
+            parquet: true,
+            properties,
+        };
+        Wanted { table: entry, directory: directory.to_owned(), migrations: table.applied.clone() }
     }
-    out
-}
 
-fn canonical_type(hive_type: &str) -> String {
-    match hive_type.trim().to_lowercase().as_str() {
-        "integer" => "int".to_owned(),
-        "long" => "bigint".to_owned(),
-        other => other.to_owned(),
+    /// `database.table`
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.table.database, self.table.name)
+    }
+
+    /// The files that declare the last columns, so many of them.
+    pub fn files_of_last(&self, columns: usize) -> Vec<&str> {
+        let before = self.table.columns.len() - columns.min(self.table.columns.len());
+        let files = self.migrations.iter().filter(|m| columns > 0 && m.columns > before);
+        files.map(|m| m.file.as_str()).collect()
     }
 }
 
-/// Whether a drop deletes the files although the table is external (Hive 4).
-pub(super) fn purges(table: &CatalogTable) -> bool {
-    let purge = |(k, v): (&String, &String)| {
-        k.eq_ignore_ascii_case("external.table.purge") && v.trim().eq_ignore_ascii_case("true")
-    };
-    table.properties.iter().any(purge)
-}
-
-/// Whether two locations are one directory, however they are written.
-pub fn same_location(a: &str, b: &str) -> bool {
-    normal_location(a) == normal_location(b)
-}
-
-/// One spelling of a location: the metastore gives `file:/x` back for `file:///x`, and people add a slash at the end
-/// or the default port of a namenode.
-fn normal_location(location: &str) -> String {
-    let (scheme, rest) = match location.split_once(":/") {
-        Some((scheme, rest)) => (scheme.to_lowercase(), rest),
-        None => (String::new(), location.strip_prefix('/').unwrap_or(location)),
-    };
-    // `rest` has lost the first slash: another one at its start opens an authority, which may be empty
-    let (authority, path) = match rest.strip_prefix('/') {
-        Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
-        None => ("", rest),
-    };
-    let authority = authority.to_lowercase();
-    let authority = match scheme.as_str() {
-        "file" if authority == "localhost" => "",
-        "hdfs" => authority.strip_suffix(":8020").unwrap_or(&authority),
-        _ => &authority,
-    };
-    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    format!("{scheme}://{authority}/{}", parts.join("/"))
+impl From<(CatalogTable, String)> for Wanted {
+    /// A table that no migration made, and its directory.
+    fn from((table, directory): (CatalogTable, String)) -> Wanted {
+        Wanted { table, directory, migrations: Vec::new() }
+    }
 }
 
 #[cfg(test)]
@@ -188,72 +155,81 @@ mod tests {
         }
     }
 
-    /// The differences after `change` was made to what the metastore holds.
-    fn after(change: impl FnOnce(&mut CatalogTable)) -> Vec<String> {
-        let mut found = table();
-        change(&mut found);
-        compare(&table(), &found)
-    }
-
     #[test]
     fn a_missing_table_is_created_and_an_equal_one_left_alone() {
-        assert_eq!(plan(&table(), None), Plan::Create);
-        assert_eq!(plan(&table(), Some(&table())), Plan::UpToDate);
+        let wanted = Wanted::from((table(), "/tmp/purchases".to_owned()));
+        assert_eq!(plan(&wanted, None), Plan::Create);
+        assert_eq!(plan(&wanted, Some(&table())), Plan::UpToDate);
         let mut found = table();
         found.properties.insert("transient_lastDdlTime".into(), "1".into());
         found.columns[2].1 = "LONG".into();
         found.columns[1].0 = "User-Agent".into();
-        assert_eq!(plan(&table(), Some(&found)), Plan::UpToDate);
+        assert_eq!(plan(&wanted, Some(&found)), Plan::UpToDate);
         found.external = false;
-        assert!(matches!(plan(&table(), Some(&found)), Plan::Differs(d) if d.len() == 1));
+        assert!(matches!(plan(&wanted, Some(&found)), Plan::Differs(d) if d.len() == 1));
+    }
+
+    /// [`table`] by two migrations, of which the second adds `cost`.
+    fn migrated() -> Wanted {
+        let applied = |number: &str, columns| Applied {
+            file: format!("{number}_x.sql"),
+            number: number.into(),
+            checksum: columns as u32,
+            columns,
+        };
+        let mut wanted = Wanted::from((table(), "/tmp/purchases".to_owned()));
+        wanted.migrations = vec![applied("0001", 2), applied("0005", 3)];
+        wanted.table.properties.insert(RECORD.into(), history::record(&wanted.migrations));
+        wanted.table.comments.insert("cost".into(), "in cents".into());
+        wanted
     }
 
     #[test]
-    fn each_difference_is_a_sentence_that_names_the_remedy() {
-        assert_eq!(
-            after(|t| drop(t.columns.pop())),
-            ["column cost is missing: alter table `default`.`purchases` add columns (`cost` bigint)"]
-        );
-        assert_eq!(
-            after(|t| t.columns.push(("x".into(), "int".into()))),
-            ["column x int is in no migration: declare it, or it stays null in landfall's rows"]
-        );
-        assert_eq!(
-            after(|t| t.columns[2].1 = "int".into()),
-            ["column cost is int, the migrations declare bigint: change the migration, or the table"]
-        );
-        let reordered = after(|t| t.columns.swap(0, 2));
-        assert!(
-            reordered[0].contains("(cost, user-agent, raw_event), the migrations declare (raw_event,"),
-            "{reordered:?}"
-        );
-        assert_eq!(reordered.len(), 1);
-        assert!(
-            after(|t| t.location = "hdfs://nn/elsewhere".into())[0].contains("its location is hdfs://nn/elsewhere")
-        );
-        assert!(after(|t| t.external = false)[0].contains("not an external table"));
-        assert!(after(|t| t.parquet = false)[0].contains("not a Parquet table"));
-        assert!(after(|t| t.partition_keys = vec!["dt".into()])[0].contains("partitioned by (dt)"));
-        let purge = after(|t| drop(t.properties.insert("external.table.purge".into(), "TRUE".into())));
-        assert!(purge[0].contains("set tblproperties ('external.table.purge'='false')"), "{purge:?}");
-    }
-
-    #[test]
-    fn a_location_has_many_spellings() {
-        for (a, b, same) in [
-            ("file:/x/y", "file:///x/y", true),
-            ("file:///x/y/", "file://localhost/x/y", true),
-            ("hdfs://nn:8020/x", "HDFS://NN/x/", true),
-            ("hdfs://nn:9000/x", "hdfs://nn/x", false),
-            ("hdfs://nn/x", "hdfs://other/x", false),
-            ("hdfs://nn/x", "hdfs://nn/X", false),
-            ("hdfs://nn/x", "file:///x", false),
-            ("hdfs://nn//x///y", "hdfs://nn/x/y", true),
-            ("hdfs://nn", "hdfs://nn/", true),
-            ("/x", "/x/", true),
-        ] {
-            assert_eq!(normal_location(a) == normal_location(b), same, "{a} {b}");
+    fn columns_missing_at_the_end_are_added_and_so_is_the_record() {
+        let wanted = migrated();
+        assert_eq!(wanted.files_of_last(1), ["0005_x.sql"]);
+        assert_eq!(wanted.files_of_last(2), ["0001_x.sql", "0005_x.sql"]);
+        assert_eq!(plan(&wanted, Some(&wanted.table)), Plan::UpToDate);
+        let record = [(RECORD.to_owned(), "0001:00000002 0005:00000003".to_owned())];
+        let adopted = Change { properties: record.clone().into(), ..Change::default() };
+        assert_eq!(plan(&wanted, Some(&table())), Plan::Alter(adopted), "made by somebody else");
+        let columns = vec![("cost".to_owned(), "bigint".to_owned())];
+        let comments = [("cost".to_owned(), "in cents".to_owned())];
+        let change = Change { columns, comments: comments.into(), properties: record.into() };
+        for properties in [&[][..], &[(RECORD, "0001:00000002")]] {
+            let mut found = table();
+            found.columns.pop();
+            found.properties = properties.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            assert_eq!(plan(&wanted, Some(&found)), Plan::Alter(change.clone()));
+            found.columns[0].1 = "int".into();
+            assert!(
+                matches!(plan(&wanted, Some(&found)), Plan::Differs(d) if d.len() == 2),
+                "nothing is added to another table"
+            );
         }
+        let mut lost = wanted.table.clone();
+        lost.columns.pop();
+        assert!(
+            matches!(plan(&wanted, Some(&lost)), Plan::Alter(c) if c.columns.len() == 1 && c.properties.is_empty())
+        );
+    }
+
+    #[test]
+    fn an_edit_is_refused_and_a_newer_configuration_is_told_from_it() {
+        let mut found = migrated().table;
+        found.properties.insert(RECORD.into(), "0001:00000007".into());
+        assert!(
+            matches!(plan(&migrated(), Some(&found)), Plan::Differs(d) if d[0].starts_with("0001_x.sql was edited"))
+        );
+        let mut older = migrated();
+        older.migrations.pop();
+        older.table.columns.pop();
+        let newer = plan(&older, Some(&migrated().table));
+        assert_eq!(newer, Plan::Newer(vec!["0005".into()]));
+        assert!(newer.refusals()[0].contains("migration 0005 to it, which this one lacks"), "{newer:?}");
+        let mut other = migrated().table;
+        other.columns[0].0 = "event".into();
+        assert!(matches!(plan(&older, Some(&other)), Plan::Differs(_)));
     }
 
     #[test]
@@ -271,8 +247,9 @@ mod tests {
             properties: [("parquet.compress".to_owned(), "SNAPPY".to_owned())].into(),
             comment: Some("what was bought".into()),
             migration: "0001_purchases.sql".into(),
+            applied: vec![],
         };
-        let entry = wanted(&declared, "Game", "hdfs://nn/tmp/purchases".into());
+        let entry = Wanted::new(&declared, "Game", "/tmp/purchases", "hdfs://nn/tmp/purchases".into()).table;
         assert_eq!(
             (entry.database.as_str(), &entry.columns[0].0[..], &entry.columns[0].1[..]),
             ("game", "user-agent", "string")

@@ -1,6 +1,5 @@
 //! The task that keeps the tables registered. It is never in the way of the data and never gives up.
 
-use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,11 +10,11 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::port::{Catalog, CatalogError, CatalogTable};
-use super::reconcile::{Plan, plan};
+use super::port::{Catalog, CatalogError};
+use super::reconcile::{Plan, Wanted};
+use super::settle::settle;
 use super::status::{Ledger, Note, Outcome, RegistrarStatus};
 use super::validate::validate;
-use crate::failpoint::around;
 use crate::storage::{Parents, Storage};
 
 /// How often the tables are compared again when all is well.
@@ -32,18 +31,18 @@ const AT_ONCE: usize = 4;
 pub struct Registrar {
     catalog: Arc<dyn Catalog>,
     storage: Arc<dyn Storage>,
-    wanted: Vec<(CatalogTable, String)>,
+    wanted: Vec<Wanted>,
     retry: (Duration, Duration),
 }
 
 impl Registrar {
-    /// Registers each wanted table (with the path of its directory on the storage), compares them again at every
-    /// `interval`, and makes anew what was dropped. Tries again for ever, with growing, jittered waits, while something
-    /// is away. Leaves a table that differs alone. Never returns; may be dropped at any time.
+    /// Registers each wanted table, adds columns that it lacks at its end, compares them again at every `interval`, and
+    /// makes anew what was dropped. Tries again for ever, with growing, jittered waits, while something is away. Leaves a
+    /// table that differs alone. Never returns; may be dropped at any time.
     pub async fn run(
         catalog: Arc<dyn Catalog>,
         storage: Arc<dyn Storage>,
-        wanted: Vec<(CatalogTable, String)>,
+        wanted: Vec<Wanted>,
         interval: Duration,
         status: watch::Sender<RegistrarStatus>,
     ) {
@@ -51,13 +50,13 @@ impl Registrar {
     }
 
     async fn keep(&self, interval: Duration, status: &watch::Sender<RegistrarStatus>) {
-        let mut ledger = Ledger::new(self.wanted.iter().map(|(t, _)| full_name(t)), Timestamp::now());
+        let mut ledger = Ledger::new(self.wanted.iter().map(Wanted::full_name), Timestamp::now());
         let mut jitter = StdRng::seed_from_u64(seed());
         let mut failures: u32 = 0;
         loop {
             publish(status, &ledger.status);
             let outcomes = self.try_all().await;
-            let failed = outcomes.iter().any(|(_, o)| !matches!(o, Outcome::Found(_)));
+            let failed = outcomes.iter().any(|(_, o)| !o.is_answer());
             failures = if failed { failures.saturating_add(1) } else { 0 };
             ledger.enter(outcomes, Timestamp::now()).iter().for_each(log);
             publish(status, &ledger.status);
@@ -72,67 +71,30 @@ impl Registrar {
         stream::iter(tries).buffered(AT_ONCE).collect().await
     }
 
-    async fn try_one(&self, (table, directory): &(CatalogTable, String)) -> (String, Outcome) {
-        (full_name(table), self.register(table, directory).await)
+    async fn try_one(&self, wanted: &Wanted) -> (String, Outcome) {
+        (wanted.full_name(), self.register(wanted).await)
     }
 
-    /// The directory first: a metastore that makes it may also delete it. A create whose reply is lost is found by
-    /// the next try.
-    async fn register(&self, table: &CatalogTable, directory: &str) -> Outcome {
-        let wrong = validate(table);
+    /// The directory first: a metastore that makes it may also delete it.
+    async fn register(&self, wanted: &Wanted) -> Outcome {
+        let wrong = validate(&wanted.table);
         if !wrong.is_empty() {
             return Outcome::Failed(format!("the definition must change: {}", wrong.join("; ")));
         }
-        if let Err(e) = self.storage.mkdir(directory, Parents::Create).await {
+        if let Err(e) = self.storage.mkdir(&wanted.directory, Parents::Create).await {
             return Outcome::Failed(e.to_string());
         }
-        match self.get_or_create(table).await {
+        match settle(self.catalog.as_ref(), wanted).await {
             Ok(Plan::UpToDate) => Outcome::Found(Vec::new()),
+            Ok(newer @ Plan::Newer(_)) => Outcome::Newer(newer.refusals().join("; ")),
             Ok(Plan::Differs(differences)) => Outcome::Found(differences),
-            Ok(Plan::Create) => Outcome::Failed("the metastore took the table, but does not find it".to_owned()),
+            Ok(Plan::Create | Plan::Alter(_)) => {
+                Outcome::Failed("the metastore took the table, but does not show it as it was sent".to_owned())
+            }
             Err(e @ CatalogError::Unavailable { .. }) => Outcome::Away(e.to_string()),
             Err(e) => Outcome::Failed(e.to_string()),
         }
     }
-
-    async fn get_or_create(&self, table: &CatalogTable) -> Result<Plan, CatalogError> {
-        let found = self.catalog.get_table(&table.database, &table.name).await?;
-        if found.is_some() {
-            return Ok(plan(table, found.as_ref()));
-        }
-        let away = || CatalogError::Unavailable { uri: full_name(table), reason: "failpoint".to_owned() };
-        let created = around("hms.create.before", away, self.catalog.create_table(table)).await;
-        match around("hms.create.after", away, ready(created)).await {
-            // somebody else was quicker: their table is compared as any other
-            Ok(()) | Err(CatalogError::AlreadyExists(_)) => {}
-            Err(e) => return Err(e),
-        }
-        let found = self.catalog.get_table(&table.database, &table.name).await?;
-        Ok(plan(table, found.as_ref()))
-    }
-}
-
-/// The tables that are there but differ, with their differences; a missing table is none of them. `None`: the
-/// metastore is away, which must not keep a daemon from starting.
-pub async fn check_once(catalog: &dyn Catalog, wanted: &[CatalogTable]) -> Option<Vec<(String, Vec<String>)>> {
-    let mut out = Vec::new();
-    for table in wanted {
-        let found = match catalog.get_table(&table.database, &table.name).await {
-            Ok(found) => found,
-            Err(e) => {
-                warn!(reason = %e, "the tables could not be compared with the metastore");
-                return None;
-            }
-        };
-        if let Plan::Differs(differences) = plan(table, found.as_ref()) {
-            out.push((full_name(table), differences));
-        }
-    }
-    Some(out)
-}
-
-fn full_name(table: &CatalogTable) -> String {
-    format!("{}.{}", table.database, table.name)
 }
 
 fn publish(status: &watch::Sender<RegistrarStatus>, new: &RegistrarStatus) {
@@ -153,6 +115,11 @@ fn log(note: &Note) {
         Note::Back { since } => info!(away_since = %since, "the metastore is back"),
         Note::Registered(table) => info!(table, "registered"),
         Note::Failed { table, reason } => warn!(table, %reason, "not registered; trying again"),
+        Note::Newer { table, reason } => warn!(
+            table,
+            %reason,
+            "the table has new columns that this daemon does not fill: bring it up to date, a start would be refused"
+        ),
         Note::Differs { table, differences } => error!(
             table,
             differences = %differences.join("; "),
@@ -181,7 +148,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::catalog::{MemoryCatalog, TableStatus};
+    use crate::catalog::{CatalogTable, MemoryCatalog, TableStatus, check_once};
     use crate::storage::{Entry, StorageError};
 
     /// Only makes directories; the first tries fail.
@@ -237,9 +204,32 @@ mod tests {
         }
     }
 
+    fn wanted(name: &str) -> Wanted {
+        Wanted::from((table(name), format!("/{name}")))
+    }
+
+    /// Table `a` with a column of each of so many migrations.
+    fn migrated(migrations: usize) -> Wanted {
+        let column = |n: usize| format!(", c{n} int");
+        let create = "create external table d.a (a bigint) stored as parquet location '/a'".to_owned();
+        let alter = |n| (format!("{n:04}_c.sql"), format!("alter table d.a add columns ({})", &column(n)[2..]));
+        let files: Vec<_> =
+            [("0001_a.sql".to_owned(), create)].into_iter().chain((2..=migrations).map(alter)).collect();
+        let tables = crate::schema::migrations::load(&files).unwrap();
+        Wanted::new(&tables[0], "d", "/a", "hdfs://nn/a".to_owned())
+    }
+
     /// A registrar of tables `a` and `b` in a task, with short waits.
     fn start(catalog: &Arc<MemoryCatalog>, storage: &Arc<Directories>) -> watch::Receiver<RegistrarStatus> {
-        let wanted = ["a", "b"].map(|n| (table(n), format!("/{n}"))).to_vec();
+        let wanted = ["a", "b"].map(wanted).to_vec();
+        start_with(catalog, storage, wanted)
+    }
+
+    fn start_with(
+        catalog: &Arc<MemoryCatalog>,
+        storage: &Arc<Directories>,
+        wanted: Vec<Wanted>,
+    ) -> watch::Receiver<RegistrarStatus> {
         let retry = (Duration::from_millis(2), Duration::from_millis(20));
         let registrar = Registrar { catalog: catalog.clone(), storage: storage.clone(), wanted, retry };
         let (sender, receiver) = watch::channel(RegistrarStatus::default());
@@ -296,10 +286,33 @@ mod tests {
             matches!(&status.borrow().tables["d.a"], TableStatus::Differs(d) if d[0].contains("column a is string"))
         );
         assert_eq!(catalog.tables()[0], other);
-        let found = check_once(catalog.as_ref(), &[table("a"), table("b"), table("c")]).await.unwrap();
+        let found = check_once(catalog.as_ref(), &[wanted("a"), wanted("b"), wanted("c")]).await.unwrap();
         assert_eq!(found.len(), 1);
         catalog.set_away(true);
-        assert_eq!(check_once(catalog.as_ref(), &[table("a")]).await, None);
+        assert_eq!(check_once(catalog.as_ref(), &[wanted("a")]).await, None);
+    }
+
+    #[tokio::test]
+    async fn new_columns_are_added_once_whoever_does_it_and_whatever_reply_is_lost() {
+        let (catalog, storage) = (Arc::new(MemoryCatalog::default()), Arc::new(Directories::default()));
+        let mut old = table("a");
+        old.properties.insert("owner".into(), "somebody".into());
+        catalog.create_table(&old).await.unwrap();
+        catalog.lose_next_reply();
+        let done = |s: &RegistrarStatus| s.unregistered() == 0 && s.tables.len() == 1;
+        let mut daemons = [2, 3, 3].map(|n| start_with(&catalog, &storage, vec![migrated(n)]));
+        for status in &mut daemons {
+            until(status, done).await;
+        }
+        let newest = migrated(3);
+        until(&mut daemons[0], |s| matches!(&s.tables["d.a"], TableStatus::Newer(r) if r.contains("0003"))).await;
+        let held = &catalog.tables()[0];
+        assert_eq!(held.columns, newest.table.columns);
+        assert_eq!(held.properties[crate::catalog::RECORD], newest.table.properties[crate::catalog::RECORD]);
+        assert_eq!(held.properties["owner"], "somebody");
+        let refused = check_once(catalog.as_ref(), &[migrated(2)]).await.unwrap();
+        assert!(refused[0].1[0].contains("migration 0003"), "{refused:?}");
+        assert_eq!(check_once(catalog.as_ref(), &[newest]).await, Some(vec![]));
     }
 
     #[test]

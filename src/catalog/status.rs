@@ -16,7 +16,7 @@ pub struct RegistrarStatus {
 impl RegistrarStatus {
     /// How many tables are not registered as they should be.
     pub fn unregistered(&self) -> usize {
-        self.tables.values().filter(|t| **t != TableStatus::Registered).count()
+        self.tables.values().filter(|t| !matches!(t, TableStatus::Registered | TableStatus::Newer(_))).count()
     }
 }
 
@@ -25,6 +25,8 @@ impl RegistrarStatus {
 pub enum TableStatus {
     /// The metastore holds it as wanted.
     Registered,
+    /// A daemon of a newer configuration has added columns, which our rows leave null.
+    Newer(String),
     /// The metastore does not hold it, or never answered: its files are landed, but queries do not find them.
     Unregistered {
         /// Since when.
@@ -41,10 +43,19 @@ pub enum TableStatus {
 pub(super) enum Outcome {
     /// The metastore answered; the table is there, with these differences.
     Found(Vec<String>),
+    /// The metastore answered; the table has migrations that we do not.
+    Newer(String),
     /// The metastore did not answer.
     Away(String),
     /// Something else is in the way.
     Failed(String),
+}
+
+impl Outcome {
+    /// Whether the metastore has answered.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Outcome::Found(_) | Outcome::Newer(_))
+    }
 }
 
 /// A change worth a line in the log.
@@ -54,6 +65,7 @@ pub(super) enum Note {
     Back { since: Timestamp },
     Registered(String),
     Failed { table: String, reason: String },
+    Newer { table: String, reason: String },
     Differs { table: String, differences: Vec<String> },
 }
 
@@ -74,7 +86,7 @@ impl Ledger {
     /// Enters the outcomes of one try at all tables; the notes are those that are news.
     pub(super) fn enter(&mut self, outcomes: Vec<(String, Outcome)>, now: Timestamp) -> Vec<Note> {
         let mut notes = Vec::new();
-        let answered = outcomes.iter().any(|(_, o)| matches!(o, Outcome::Found(_)));
+        let answered = outcomes.iter().any(|(_, o)| o.is_answer());
         let silence = outcomes.iter().find_map(|(_, o)| match o {
             Outcome::Away(reason) if !answered => Some(reason.clone()),
             _ => None,
@@ -99,26 +111,23 @@ impl Ledger {
     fn enter_table(&mut self, table: String, outcome: Outcome, away: bool, now: Timestamp) -> Option<Note> {
         let before = self.status.tables.get(&table).cloned();
         let (reason, of_one) = match outcome {
+            Outcome::Found(differences) if differences.is_empty() => {
+                return self.answered(table.clone(), TableStatus::Registered, Note::Registered(table));
+            }
             Outcome::Found(differences) => {
-                self.failing.remove(&table);
-                let after = match differences.is_empty() {
-                    true => TableStatus::Registered,
-                    false => TableStatus::Differs(differences.clone()),
-                };
-                let news = before.as_ref() != Some(&after);
-                self.status.tables.insert(table.clone(), after);
-                return match (news, differences.is_empty()) {
-                    (false, _) => None,
-                    (true, true) => Some(Note::Registered(table)),
-                    (true, false) => Some(Note::Differs { table, differences }),
-                };
+                let note = Note::Differs { table: table.clone(), differences: differences.clone() };
+                return self.answered(table, TableStatus::Differs(differences), note);
+            }
+            Outcome::Newer(reason) => {
+                let note = Note::Newer { table: table.clone(), reason: reason.clone() };
+                return self.answered(table, TableStatus::Newer(reason), note);
             }
             Outcome::Away(reason) => (reason, !away),
             Outcome::Failed(reason) => (reason, true),
         };
         // what the metastore last said of the table still holds, as far as anybody knows
         let since = match before {
-            Some(TableStatus::Registered | TableStatus::Differs(_)) => None,
+            Some(TableStatus::Registered | TableStatus::Newer(_) | TableStatus::Differs(_)) => None,
             Some(TableStatus::Unregistered { since, .. }) => Some(since),
             None => Some(now),
         };
@@ -128,6 +137,13 @@ impl Ledger {
         }
         // one line for a metastore that is away, not one for each table
         (of_one && self.failing.insert(table.clone())).then_some(Note::Failed { table, reason })
+    }
+
+    /// The note, if this status is news.
+    fn answered(&mut self, table: String, after: TableStatus, note: Note) -> Option<Note> {
+        self.failing.remove(&table);
+        let before = self.status.tables.insert(table, after.clone());
+        (before != Some(after)).then_some(note)
     }
 }
 
@@ -190,6 +206,14 @@ mod tests {
         assert_eq!(l.enter(found("y"), at(3)), [differs("y")]);
         assert_eq!(l.status.tables["d.a"], TableStatus::Differs(vec!["y".into()]));
         assert_eq!(l.enter(vec![("d.a".to_owned(), Outcome::Found(vec![]))], at(4)), [Note::Registered("d.a".into())]);
+    }
+
+    #[test]
+    fn a_newer_table_is_registered_and_told_once() {
+        let mut l = ledger();
+        let newer = || vec![("d.a".to_owned(), Outcome::Newer("0003".into()))];
+        assert_eq!(l.enter(newer(), at(1)), [Note::Newer { table: "d.a".into(), reason: "0003".into() }]);
+        assert_eq!((l.enter(newer(), at(2)), l.status.unregistered()), (vec![], 1), "d.b was not tried");
     }
 
     #[test]

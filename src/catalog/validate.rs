@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::compare::purges;
 use super::port::CatalogTable;
-use super::reconcile::purges;
-use crate::schema::{Column, Table};
+use crate::schema::names::unfit_column;
 
-/// Characters of column names that some reader fails on: Presto's filters on the first four, Hive's and Spark's
-/// Parquet schema on the others and on white space.
-const UNFIT: &str = ",`'\";{}()=";
+/// Room in the metastore's database, in characters.
+const MAX_DATABASE: usize = 128;
+const MAX_TABLE: usize = 256;
+const MAX_COMMENT: usize = 256;
+const MAX_PROPERTY: usize = 4000;
+const MAX_PROPERTY_NAME: usize = 256;
+const MAX_LOCATION: usize = 4000;
+/// Of schemas before Hive 2.3; newer ones have room for any.
+const MAX_TYPE: usize = 4000;
 
 /// What the metastore would answer only after 20 s of retries, or accept and break readers later.
 pub fn validate(table: &CatalogTable) -> Vec<String> {
@@ -19,9 +25,8 @@ pub fn validate(table: &CatalogTable) -> Vec<String> {
     }
     let names = table.columns.iter().map(|(n, _)| n).chain(&table.partition_keys);
     for (i, name) in names.enumerate() {
-        let bad: String = name.chars().filter(|c| UNFIT.contains(*c) || c.is_whitespace() || c.is_control()).collect();
-        if name.is_empty() || !bad.is_empty() {
-            out.push(format!("column name {name:?} is not fit for all readers: leave out {bad:?}"));
+        if let Some(wrong) = unfit_column(name) {
+            out.push(format!("column name {name:?} {wrong}"));
         }
         if !seen.insert(name.to_lowercase()) {
             out.push(match i < table.columns.len() {
@@ -30,18 +35,27 @@ pub fn validate(table: &CatalogTable) -> Vec<String> {
             });
         }
     }
-    for name in [&table.database, &table.name] {
+    for (name, most) in [(&table.database, MAX_DATABASE), (&table.name, MAX_TABLE)] {
+        if name.len() > most {
+            out.push(format!("{name:.40}… is longer than {most} characters"));
+        }
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             out.push(format!("{name:?} is no name of a table or database: use letters, digits and _"));
         }
     }
     for (key, value) in &table.properties {
-        if value.chars().count() > 4000 {
-            out.push(format!("property {key} is longer than 4000 characters"));
+        if value.chars().count() > MAX_PROPERTY {
+            out.push(format!("property {key} is longer than {MAX_PROPERTY} characters"));
         }
-        if key.chars().count() > 256 {
-            out.push(format!("the name of property {key:.40}… is longer than 256 characters"));
+        if key.chars().count() > MAX_PROPERTY_NAME {
+            out.push(format!("the name of property {key:.40}… is longer than {MAX_PROPERTY_NAME} characters"));
         }
+    }
+    for (column, _) in table.comments.iter().filter(|(_, comment)| comment.chars().count() > MAX_COMMENT) {
+        out.push(format!("the comment of column {column} is longer than {MAX_COMMENT} characters"));
+    }
+    if table.location.chars().count() > MAX_LOCATION {
+        out.push(format!("location {:.40}… is longer than {MAX_LOCATION} characters", table.location));
     }
     if purges(table) {
         out.push("external.table.purge=true would let a drop delete the files: leave it out".to_owned());
@@ -49,21 +63,23 @@ pub fn validate(table: &CatalogTable) -> Vec<String> {
     out
 }
 
-/// The same for what a declared table has and its catalog entry has not: comments of columns.
-pub fn validate_comments(table: &Table) -> Vec<String> {
-    let long = |c: &&Column| c.comment.as_ref().is_some_and(|t| t.chars().count() > 256);
-    table
-        .columns
-        .iter()
-        .filter(long)
-        .map(|c| format!("the comment of column {} is longer than 256 characters", c.name))
-        .collect()
+/// What some metastores cannot hold.
+pub fn warnings(table: &CatalogTable) -> Vec<String> {
+    let long = |(name, hive_type): &(String, String)| {
+        let length = hive_type.chars().count();
+        (length > MAX_TYPE).then(|| {
+            format!(
+                "the type of column {name} has {length} characters: a metastore whose database has the schema of Hive 2.2 \
+                 or older has room for {MAX_TYPE}"
+            )
+        })
+    };
+    table.columns.iter().filter_map(long).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::HiveType;
 
     fn table(columns: &[&str], keys: &[&str]) -> CatalogTable {
         CatalogTable {
@@ -105,24 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn a_long_comment_is_found() {
-        let column = |comment: String| Column {
-            name: "c".into(),
-            physical_name: "c".into(),
-            hive_type: HiveType::Int,
-            comment: Some(comment),
-        };
-        let mut t = Table {
-            database: None,
-            name: "t".into(),
-            columns: vec![column("é".repeat(256))],
-            location: "/t".into(),
-            properties: Default::default(),
-            comment: None,
-            migration: "0001.sql".into(),
-        };
-        assert!(validate_comments(&t).is_empty());
-        t.columns.push(column("é".repeat(257)));
-        assert_eq!(validate_comments(&t), ["the comment of column c is longer than 256 characters"]);
+    fn what_has_no_room_in_the_metastore_is_found() {
+        let mut t = table(&["a"], &[]);
+        t.comments.insert("a".into(), "é".repeat(256));
+        t.columns[0].1 = format!("struct<{}:int>", "x".repeat(3988));
+        assert_eq!((validate(&t), warnings(&t)), (vec![], vec![]));
+        t.comments.insert("a".into(), "é".repeat(257));
+        t.columns[0].1.push(' ');
+        t.location = "/".repeat(4001);
+        t.name = "t".repeat(257);
+        assert_eq!((validate(&t).len(), warnings(&t).len()), (3, 1), "{:?} {:?}", validate(&t), warnings(&t));
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments, one file per command, exit codes.
 
 mod accept;
+mod check;
 mod demo;
 mod infer;
 mod live;
@@ -39,6 +40,8 @@ enum Command {
     Produce(produce::Args),
     /// Reads a sample of messages and prints the CREATE EXTERNAL TABLE that could hold them.
     Infer(infer::Args),
+    /// Looks before a start: configuration, migrations, Kafka, storage, metastore, and what a start would make or change.
+    Check(check::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Produce(args) => produce::run(args).await,
             Command::Infer(args) => infer::run(args).await,
+            Command::Check(args) => check::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,

@@ -19,7 +19,7 @@ use crate::storage::{Parents, Storage, StorageError, failing};
 /// How often a small file is staged anew that somebody deleted from staging.
 const PUTS: usize = 5;
 /// Slots read at once while the log is read at start-up.
-const READ_AHEAD: usize = 32;
+pub(super) const READ_AHEAD: usize = 32;
 
 /// The log cannot be used.
 #[derive(Debug, thiserror::Error)]

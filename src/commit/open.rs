@@ -1,9 +1,11 @@
 //! Starting a job: its checkpoint is made or adopted, its tables are claimed, its log is read.
 
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use super::log::{Log, LogError};
-use crate::checkpoint::{EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile};
+use super::log::{Log, LogError, READ_AHEAD};
+use super::machine::SlotView;
+use crate::checkpoint::{Entry, EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile};
 use crate::model::{Offset, Slot, TopicPartition};
 use crate::storage::{Parents, StorageError, failing};
 
@@ -92,6 +94,30 @@ impl Log {
             read => _ = read?,
         }
         Ok(state)
+    }
+
+    /// Where the log stands, read only: nothing is published, registered or made. `None`: the job has not begun. A daemon
+    /// that closes an epoch meanwhile may be one epoch ahead of the answer.
+    pub async fn peek(&self, job: &Job) -> Result<Option<LogState>, LogError> {
+        let Some(file) = self.read_job(job).await? else { return Ok(None) };
+        if !self.exists().await? {
+            return Ok(None);
+        }
+        let mut state = self.last_snapshot(file.id).await?;
+        let dir = state.dir().to_owned();
+        loop {
+            let mut slots = vec![state.next()];
+            while slots.len() < READ_AHEAD {
+                slots.push(slots[slots.len() - 1].next());
+            }
+            for view in try_join_all(slots.iter().map(|&slot| self.read_slot(&dir, slot))).await? {
+                match view {
+                    SlotView::Absent | SlotView::Entry(Entry::Seal(_)) => return Ok(Some(state)),
+                    SlotView::Void => state.skip_void(),
+                    SlotView::Entry(entry) => state.fold(&entry)?,
+                }
+            }
+        }
     }
 
     async fn job_file(&self, job: &Job) -> Result<JobFile, LogError> {

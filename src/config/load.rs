@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
+use super::keys::find;
 use super::parse::parse;
 use super::problem::{ConfigError, Problem};
+use super::reader::text;
 use super::settings::Settings;
 use super::tree::{Node, Origin, Value, join_path, merge};
 
@@ -48,6 +50,23 @@ pub(super) fn load_or_default(
     env: impl Iterator<Item = (String, String)>,
     default_file: &Path,
 ) -> Result<Settings, ConfigError> {
+    let (root, problems, is_whole) = read_all(files, env, default_file);
+    parse(&root, problems, is_whole)
+}
+
+/// The folder of the migrations, also if the rest of the configuration is wrong: their errors can be told with its.
+pub fn migrations_folder(files: &[PathBuf], env: impl Iterator<Item = (String, String)>) -> PathBuf {
+    let (root, _, _) = read_all(files, env, Path::new(DEFAULT_FILE));
+    let given = root.get("migrations").and_then(|node| text(node).ok().map(PathBuf::from));
+    given.unwrap_or_else(|| find("migrations").map_or("", |key| key.default()).into())
+}
+
+/// All layers in one tree, what is wrong with them, and whether every file could be read.
+fn read_all(
+    files: &[PathBuf],
+    env: impl Iterator<Item = (String, String)>,
+    default_file: &Path,
+) -> (Node, Vec<Problem>, bool) {
     let mut root = Node::empty_table(Origin { name: "".into(), is_text_only: false });
     let mut problems = Vec::new();
     let mut is_whole = true;
@@ -80,7 +99,7 @@ pub(super) fn load_or_default(
             Err(problem) => problems.push(problem),
         }
     }
-    parse(&root, problems, is_whole)
+    (root, problems, is_whole)
 }
 
 fn read_file(file: &Path) -> Result<Node, Problem> {

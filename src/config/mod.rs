@@ -18,7 +18,7 @@ mod when;
 mod tests;
 
 pub use keys::{Key, describe_keys};
-pub use load::{DEFAULT_FILE, EMBEDDED, ENV_PREFIX, environment, load, load_embedded};
+pub use load::{DEFAULT_FILE, EMBEDDED, ENV_PREFIX, environment, load, load_embedded, migrations_folder};
 pub use problem::{ConfigError, Problem};
 pub use secret::{HIDDEN, is_secret};
 pub use settings::Settings;

@@ -1,18 +1,31 @@
-//! Parser of the Hive DDL that landfall knows: `CREATE EXTERNAL TABLE … STORED AS PARQUET LOCATION …`.
-//! What Hive has beyond it is recognised and refused by name, so that nothing is half understood.
+//! Parser of the Hive DDL that landfall knows: `CREATE EXTERNAL TABLE … STORED AS PARQUET LOCATION …`, and in
+//! `alter.rs` `ALTER TABLE … ADD COLUMNS`. What Hive has beyond it is recognised and refused by name, so that nothing is
+//! half understood.
 
-use std::collections::BTreeMap;
-
+use super::alter::AddColumns;
 use super::error::MigrationError;
 use super::lexer::{Place, Token};
-use super::parser::{Parsed, Parser, Stop};
+use super::names::unfit_column;
+use super::parser::{Parsed, Parser, Stop, TableName};
 use super::table::{Column, Table};
 
-/// A statement's table and where the statement begins.
+/// Characters of a column's comment; the metastore's database has no room for more.
+const MAX_COMMENT: usize = 256;
+
+/// A statement, and where it begins.
 pub(super) struct Statement {
-    pub table: Table,
-    pub line: usize,
-    pub column: usize,
+    pub action: Action,
+    /// All of it that means something: no comments, no white space between the words.
+    pub text: String,
+    pub place: Place,
+}
+
+/// What a statement does.
+pub(super) enum Action {
+    Create(Table),
+    AddColumns(AddColumns),
+    /// Its errors are told; of this table, if it came so far.
+    Broken(Option<TableName>),
 }
 
 /// All statements of a file and all errors: after an error it goes on with the next statement.
@@ -27,27 +40,32 @@ pub(super) fn parse(file: &str, text: &str) -> (Vec<Statement>, Vec<MigrationErr
         if *p.peek() == Token::End {
             return (statements, p.errors);
         }
-        let (place, known) = (p.place(), p.errors.len());
-        match p.statement() {
-            Ok(table) if p.errors.len() == known => {
-                statements.push(Statement { table, line: place.line, column: place.column });
+        let (place, known, from) = (p.place(), p.errors.len(), p.position());
+        p.table = None;
+        let parsed = p.statement();
+        let text = p.text_since(from);
+        let action = match parsed {
+            Ok(action) if p.errors.len() == known => action,
+            Ok(_) => Action::Broken(p.table.take()),
+            Err(Stop) => {
+                p.skip_statement();
+                Action::Broken(p.table.take())
             }
-            Ok(_) => {}
-            Err(Stop) => p.skip_statement(),
-        }
+        };
+        statements.push(Statement { action, text, place });
     }
 }
 
 impl Parser<'_> {
-    fn statement(&mut self) -> Parsed<Table> {
-        if self.peek().is("alter") {
-            return self.fail("ALTER TABLE is not supported yet; a new column needs a new table");
+    fn statement(&mut self) -> Parsed<Action> {
+        if self.word("alter") {
+            return Ok(Action::AddColumns(self.alter()?));
         }
         if self.peek().is("drop") || self.peek().is("truncate") {
             return self.fail("landfall never drops a table or its rows; do it by hand");
         }
         if !self.word("create") {
-            return self.expected("CREATE EXTERNAL TABLE");
+            return self.expected("CREATE EXTERNAL TABLE or ALTER TABLE");
         }
         if self.peek().is("table") {
             return self.fail("a managed table is Hive's to move and delete; write CREATE EXTERNAL TABLE");
@@ -65,20 +83,23 @@ impl Parser<'_> {
         self.next();
         let columns = self.columns()?;
         let clauses = self.clauses()?;
-        Ok(Table {
+        Ok(Action::Create(Table {
             database,
             name,
-            columns,
+            columns: columns.into_iter().map(|(column, _)| column).collect(),
             location: clauses.location.unwrap_or_default(),
             properties: clauses.properties.unwrap_or_default(),
             comment: clauses.comment,
             migration: self.file.to_owned(),
-        })
+            applied: Vec::new(),
+        }))
     }
 
-    fn table_name(&mut self) -> Parsed<(Option<String>, String)> {
+    pub(super) fn table_name(&mut self) -> Parsed<TableName> {
         let first = self.identifier("a table name")?;
-        if self.sign('.') { Ok((Some(first), self.identifier("a table name")?)) } else { Ok((None, first)) }
+        let name = if self.sign('.') { (Some(first), self.identifier("a table name")?) } else { (None, first) };
+        self.table = Some(name.clone());
+        Ok(name)
     }
 
     /// A database or table name: Hive allows letters, digits and `_` only.
@@ -91,8 +112,9 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    fn columns(&mut self) -> Parsed<Vec<Column>> {
-        let mut columns: Vec<Column> = Vec::new();
+    /// What stands between `(` and `)`, the latter included.
+    pub(super) fn columns(&mut self) -> Parsed<Vec<(Column, Place)>> {
+        let mut columns: Vec<(Column, Place)> = Vec::new();
         if *self.peek() == Token::Sign(')') {
             return self.expected("a column name: a table needs at least one column");
         }
@@ -101,13 +123,13 @@ impl Parser<'_> {
             let name = self.name("a column name")?;
             let physical_name = name.to_lowercase();
             self.check_column_name(place, &name);
-            if let Some(other) = columns.iter().find(|c| c.physical_name == physical_name) {
+            if let Some((other, _)) = columns.iter().find(|(c, _)| c.physical_name == physical_name) {
                 let message = format!("column `{name}` clashes with `{}`: Hive's names are lower-case", other.name);
                 self.report(place, message);
             }
             let hive_type = self.column_type(&name)?;
-            let comment = if self.word("comment") { Some(self.text("the comment, a string")?) } else { None };
-            columns.push(Column { name, physical_name, hive_type, comment });
+            let comment = if self.word("comment") { Some(self.column_comment(&name)?) } else { None };
+            columns.push((Column { name, physical_name, hive_type, comment }, place));
             if self.sign(')') {
                 return Ok(columns);
             }
@@ -116,98 +138,20 @@ impl Parser<'_> {
     }
 
     fn check_column_name(&mut self, place: Place, name: &str) {
-        let wrong = if name.is_empty() {
-            "is empty"
-        } else if name.trim() != name {
-            "begins or ends with a space"
-        } else if name.contains(['\'', '"', '`']) {
-            "holds a quote"
-        } else if name.contains(',') {
-            "holds a comma, which Hive puts between columns"
-        } else if name.contains(char::is_control) {
-            "holds a control character"
-        } else {
-            return;
-        };
-        self.report(place, format!("column name `{name}` {wrong}; Hive cannot keep it"));
-    }
-
-    fn clauses(&mut self) -> Parsed<Clauses> {
-        let mut c = Clauses::default();
-        let mut parquet = false;
-        loop {
-            let place = self.place();
-            let twice = |given: bool, p: &mut Self| match given {
-                true => p.expected("`;`: this clause is there already"),
-                false => Ok(()),
-            };
-            if self.word("comment") {
-                twice(c.comment.is_some(), self)?;
-                c.comment = Some(self.text("the comment, a string")?);
-            } else if self.word("stored") {
-                twice(parquet, self)?;
-                parquet = true;
-                self.expect_word("as")?;
-                if !self.word("parquet") {
-                    return self.expected("PARQUET: landfall writes nothing else; write STORED AS PARQUET");
-                }
-            } else if self.word("location") {
-                twice(c.location.is_some(), self)?;
-                let place = self.place();
-                let location = self.text("the location, a string")?;
-                if !location.starts_with('/') && !location.contains("://") {
-                    self.report(place, format!("LOCATION '{location}': expected an absolute path or a URI"));
-                }
-                c.location = Some(location);
-            } else if self.word("tblproperties") {
-                twice(c.properties.is_some(), self)?;
-                c.properties = Some(self.properties()?);
-            } else if self.peek().is("row") {
-                return self.fail("ROW FORMAT: STORED AS PARQUET says it all; write only that");
-            } else if self.peek().is("using") {
-                return self.fail("USING is Spark's own; write STORED AS PARQUET");
-            } else if ["partitioned", "clustered", "sorted", "skewed"].iter().any(|w| self.peek().is(w)) {
-                let word = self.peek().show();
-                return self.fail(format!("{word} … is not supported yet; expected STORED AS PARQUET LOCATION '…'"));
-            } else if *self.peek() == Token::End || self.sign(';') {
-                if !parquet {
-                    self.report(place, "expected STORED AS PARQUET before the statement's end");
-                }
-                if c.location.is_none() {
-                    self.report(place, "expected LOCATION '/path' before the statement's end: the table is external");
-                }
-                return Ok(c);
-            } else {
-                return self.expected("COMMENT, STORED AS PARQUET, LOCATION, TBLPROPERTIES or `;`");
-            }
+        if let Some(wrong) = unfit_column(name) {
+            self.report(place, format!("column name `{name}` {wrong}"));
         }
     }
 
-    fn properties(&mut self) -> Parsed<BTreeMap<String, String>> {
-        let mut properties = BTreeMap::new();
-        self.expect_sign('(', "`(`")?;
-        loop {
-            let place = self.place();
-            let key = self.text("a property's name, a string")?;
-            self.expect_sign('=', "`=`")?;
-            let value = self.text("the property's value, a string")?;
-            if properties.insert(key.clone(), value).is_some() {
-                self.report(place, format!("property '{key}' is there twice"));
-            }
-            if self.sign(')') {
-                return Ok(properties);
-            }
-            self.expect_sign(',', "`,` or `)`")?;
+    fn column_comment(&mut self, column: &str) -> Parsed<String> {
+        let place = self.place();
+        let comment = self.text("the comment, a string")?;
+        if comment.chars().count() > MAX_COMMENT {
+            let text = format!("the comment of column `{column}` is longer than {MAX_COMMENT} characters");
+            self.report(place, format!("{text}: the metastore has no room for it"));
         }
+        Ok(comment)
     }
-}
-
-/// What stands after the columns.
-#[derive(Default)]
-struct Clauses {
-    comment: Option<String>,
-    location: Option<String>,
-    properties: Option<BTreeMap<String, String>>,
 }
 
 #[cfg(test)]
@@ -222,12 +166,16 @@ mod tests {
     fn good(text: &str) -> Vec<Table> {
         let (statements, errors) = parse("0001_x.sql", text);
         assert!(errors.is_empty(), "{errors:?}");
-        statements.into_iter().map(|s| s.table).collect()
+        let only = |action| match action {
+            Action::Create(table) => table,
+            _ => panic!("{text}"),
+        };
+        statements.into_iter().map(|s| only(s.action)).collect()
     }
 
     fn bad(text: &str) -> Vec<String> {
         let (statements, errors) = parse("0001_x.sql", text);
-        assert!(statements.is_empty(), "{text}");
+        assert!(statements.iter().all(|s| matches!(s.action, Action::Broken(_))), "{text}");
         errors.iter().map(ToString::to_string).collect()
     }
 
@@ -294,16 +242,14 @@ mod tests {
             (table("User-Agent string", tail), "back-quotes"),
             (table("a integr", tail), "1:28: column `a`: no such type as `integr`"),
             (table("a int, A string", tail), "column `A` clashes with `a`"),
-            (table("`a,b` int", tail), "comma"),
-            (table("`a'b` int", tail), "quote"),
-            (table("`a\"b` int", tail), "quote"),
-            (table("` a` int", tail), "space"),
+            (table("`a,b` int", tail), "1:26: column name `a,b` holds \",\", on which readers"),
             (table("`` int", tail), "is empty"),
+            (table(&format!("a int comment '{}'", "é".repeat(257)), tail), "1:40: the comment of column `a` is longer"),
+            (table("a int", &format!("{tail} tblproperties ('Landfall.x'='y')")), "landfall's own"),
             (format!("create table t (a int) {tail}"), "write CREATE EXTERNAL TABLE"),
             (format!("create external table `a-b` (a int) {tail}"), "letters, digits and _"),
-            ("alter table t add columns (b int)".into(), "not supported yet"),
             ("drop table t".into(), "never drops"),
-            ("\n  select 1".into(), "2:3: expected CREATE EXTERNAL TABLE, found `select`"),
+            ("\n  select 1".into(), "2:3: expected CREATE EXTERNAL TABLE or ALTER TABLE, found `select`"),
             ("create external table t (a int".into(), "the end of the file"),
             ("create external table t like u".into(), "`(` and the columns, found `like`"),
         ] {
@@ -316,7 +262,9 @@ mod tests {
     #[test]
     fn goes_on_after_a_broken_statement() {
         let (statements, errors) = parse("f", &format!("create tabel x;\n{SEED}\ncreate external table y (a foo;"));
-        assert_eq!((statements.len(), errors.len()), (1, 3), "{errors:?}");
-        assert_eq!((statements[0].line, statements[0].column, errors[0].line), (2, 1, 1));
+        assert_eq!((statements.len(), errors.len()), (3, 3), "{errors:?}");
+        assert!(matches!(statements[1].action, Action::Create(_)));
+        assert!(matches!(&statements[2].action, Action::Broken(Some((None, name))) if name == "y"));
+        assert_eq!((statements[1].place.line, statements[1].place.column, errors[0].line), (2, 1, 1));
     }
 }

@@ -11,11 +11,16 @@ fn error(file: &str, place: Place, message: String) -> MigrationError {
 pub(super) struct Stop;
 pub(super) type Parsed<T> = Result<T, Stop>;
 
+/// Database, if it is named, and name of a table.
+pub(super) type TableName = (Option<String>, String);
+
 pub(super) struct Parser<'a> {
     /// File name, for errors and for [`super::Table::migration`].
     pub file: &'a str,
     /// The errors so far.
     pub errors: Vec<MigrationError>,
+    /// The table that the statement is about, as far as it was read.
+    pub table: Option<TableName>,
     tokens: Vec<(Token, Place)>,
     at: usize,
 }
@@ -23,11 +28,38 @@ pub(super) struct Parser<'a> {
 impl<'a> Parser<'a> {
     pub(super) fn new(file: &'a str, text: &str) -> Result<Parser<'a>, MigrationError> {
         let tokens = tokens(text).map_err(|(place, message)| error(file, place, message))?;
-        Ok(Parser { file, errors: Vec::new(), tokens, at: 0 })
+        Ok(Parser { file, errors: Vec::new(), table: None, tokens, at: 0 })
     }
 
     pub(super) fn peek(&self) -> &Token {
         &self.tokens[self.at].0
+    }
+
+    /// The token that comes `ahead` of the next one.
+    pub(super) fn peek_at(&self, ahead: usize) -> &Token {
+        &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)].0
+    }
+
+    /// Which token is next, for [`Parser::text_since`].
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What was read since then, in one spelling: without comments, white space and the `;`. Checksums that stand in
+    /// metastores are made of it, so it must never change.
+    pub(super) fn text_since(&self, position: usize) -> String {
+        let mut text = String::new();
+        for (token, _) in &self.tokens[position..self.at] {
+            match token {
+                Token::Word(word) => text.push_str(word),
+                Token::Name(name) => text.extend(["`", name]),
+                Token::Text(string) => text.extend(["'", string]),
+                Token::Sign(';') | Token::End => continue,
+                Token::Sign(sign) => text.push(*sign),
+            }
+            text.push('\0');
+        }
+        text
     }
 
     pub(super) fn place(&self) -> Place {
@@ -97,6 +129,10 @@ impl<'a> Parser<'a> {
             }
             _ => self.expected(what),
         }
+    }
+
+    pub(super) fn end_of_statement(&mut self, what: &str) -> Parsed<()> {
+        if *self.peek() == Token::End || self.sign(';') { Ok(()) } else { self.expected(what) }
     }
 
     pub(super) fn skip_statement(&mut self) {

@@ -34,9 +34,31 @@ pub struct Table {
     pub comment: Option<String>,
     /// The migration file that created it, for messages.
     pub migration: String,
+    /// Every migration file that made it what it is, in order.
+    pub applied: Vec<Applied>,
+}
+
+/// What one migration file does to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// File name.
+    pub file: String,
+    /// Its four digits.
+    pub number: String,
+    /// CRC-32C of the file's statements about this table. Comments, white space and other tables do not matter.
+    pub checksum: u32,
+    /// How many columns the table has with it.
+    pub columns: usize,
 }
 
 impl Table {
+    /// The file that declares a column, by its physical name.
+    pub fn migration_of(&self, column: &str) -> &str {
+        let at = self.columns.iter().position(|c| c.physical_name == column);
+        let by = self.applied.iter().find(|a| at.is_some_and(|at| at < a.columns));
+        by.map_or(&self.migration, |a| &a.file)
+    }
+
     /// Short fingerprint of names and types of the columns, in order.
     pub fn fingerprint(&self) -> String {
         let columns: Vec<_> = self.columns.iter().map(|c| format!("{} {}", c.physical_name, c.hive_type)).collect();

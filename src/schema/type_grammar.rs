@@ -170,14 +170,15 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ddl::parse;
+    use super::super::ddl::{Action, parse};
 
     /// The type as the metastore has it, or the errors.
     fn parsed(text: &str) -> Result<String, Vec<String>> {
         let (statements, errors) =
             parse("f", &format!("create external table t (`a-b` {text}) stored as parquet location '/t'"));
         if errors.is_empty() {
-            Ok(statements[0].table.columns[0].hive_type.to_string())
+            let Action::Create(table) = &statements[0].action else { panic!("{text}") };
+            Ok(table.columns[0].hive_type.to_string())
         } else {
             Err(errors.iter().map(|e| e.message.clone()).collect())
         }

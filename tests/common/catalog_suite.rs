@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use landfall::catalog::{Catalog, CatalogError, CatalogTable, compare};
+use landfall::catalog::{Catalog, CatalogError, CatalogTable, Change, RECORD, compare};
 
 /// A wanted table; `root` is a URI under which directories may be made.
 fn table(database: &str, name: &str, root: &str) -> CatalogTable {
@@ -47,6 +47,8 @@ pub async fn run(catalog: &dyn Catalog, root: &str) {
     partition_keys_and_properties_are_kept(catalog, &database, root).await;
     an_unknown_type_is_refused(catalog, &database, root).await;
     of_many_creates_one_wins(catalog, &database, root).await;
+    columns_are_added_at_the_end(catalog, &database, root).await;
+    of_many_changes_all_end_with_one_set_of_columns(catalog, &database, root).await;
     drops_once(catalog, &wanted).await;
 }
 
@@ -113,6 +115,73 @@ async fn of_many_creates_one_wins(catalog: &dyn Catalog, database: &str, root: &
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
     assert!(results.iter().all(|r| matches!(r, Ok(()) | Err(CatalogError::AlreadyExists(_)))), "{results:?}");
     assert!(catalog.drop_table(database, "raced").await.unwrap());
+}
+
+/// `added int` and a nested column at the end, with a record of the migrations.
+fn change() -> Change {
+    let columns = [("added", "int"), ("nested", "array<struct<a:int,b:map<string,decimal(5,2)>>>")];
+    Change {
+        columns: columns.map(|(n, t)| (n.to_owned(), t.to_owned())).to_vec(),
+        comments: [("added".to_owned(), "since 0002".to_owned())].into(),
+        properties: [(RECORD.to_owned(), "0001:00000001 0002:00000002".to_owned())].into(),
+    }
+}
+
+async fn columns_are_added_at_the_end(catalog: &dyn Catalog, database: &str, root: &str) {
+    let mut wanted = table(database, "altered", root);
+    wanted.comments.insert("timestamp".into(), "when".into());
+    wanted.properties.insert(RECORD.into(), "0001:00000001".into());
+    catalog.create_table(&wanted).await.unwrap();
+    let seen = catalog.get_table(database, "altered").await.unwrap().unwrap();
+    catalog.alter_table(&seen, &change()).await.unwrap();
+    let found = catalog.get_table(database, "altered").await.unwrap().unwrap();
+    let mut expected = seen.clone();
+    expected.columns.extend(change().columns);
+    expected.comments.extend(change().comments);
+    expected.properties.extend(change().properties);
+    // what the server enters by itself
+    let own = |mut t: CatalogTable| {
+        for key in ["transient_lastDdlTime", "last_modified_time", "last_modified_by", "COLUMN_STATS_ACCURATE"] {
+            t.properties.remove(key);
+        }
+        t
+    };
+    assert_eq!(own(found.clone()), own(expected), "all else stays");
+
+    let e = catalog.alter_table(&seen, &change()).await.unwrap_err();
+    assert!(matches!(&e, CatalogError::Changed(t) if t == &format!("{database}.altered")), "{e:?}");
+    let record = Change { columns: vec![], comments: Default::default(), ..change() };
+    catalog.alter_table(&found, &record).await.unwrap();
+    let mut bad = change();
+    bad.columns = vec![("x".into(), "bigunt".into())];
+    let e = catalog.alter_table(&found, &bad).await.unwrap_err();
+    assert!(matches!(&e, CatalogError::Refused { .. } | CatalogError::Unavailable { .. }), "{e:?}");
+    let still = catalog.get_table(database, "altered").await.unwrap().unwrap();
+    assert_eq!(still.columns, found.columns);
+    assert!(catalog.drop_table(database, "altered").await.unwrap());
+    let e = catalog.alter_table(&found, &change()).await.unwrap_err();
+    assert!(matches!(&e, CatalogError::Changed(_)), "{e:?}");
+}
+
+async fn of_many_changes_all_end_with_one_set_of_columns(catalog: &dyn Catalog, database: &str, root: &str) {
+    catalog.create_table(&table(database, "altered_at_once", root)).await.unwrap();
+    let seen = catalog.get_table(database, "altered_at_once").await.unwrap().unwrap();
+    let (change, mut expected) = (change(), seen.columns.clone());
+    let (a, b, c) = tokio::join!(
+        catalog.alter_table(&seen, &change),
+        catalog.alter_table(&seen, &change),
+        catalog.alter_table(&seen, &change)
+    );
+    let results = [a, b, c];
+    assert!(results.iter().any(|r| r.is_ok()), "{results:?}");
+    let passing = |r: &Result<(), CatalogError>| {
+        matches!(r, Ok(()) | Err(CatalogError::Changed(_) | CatalogError::Unavailable { .. }))
+    };
+    assert!(results.iter().all(passing), "{results:?}");
+    expected.extend(change.columns.clone());
+    let found = catalog.get_table(database, "altered_at_once").await.unwrap().unwrap();
+    assert_eq!(found.columns, expected);
+    assert!(catalog.drop_table(database, "altered_at_once").await.unwrap());
 }
 
 async fn drops_once(catalog: &dyn Catalog, wanted: &CatalogTable) {

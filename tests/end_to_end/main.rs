@@ -11,6 +11,7 @@ mod expected;
 mod failpoints;
 mod job;
 mod lag;
+mod migrate;
 mod outage;
 mod refused;
 mod restart;

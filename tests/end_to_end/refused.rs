@@ -10,7 +10,7 @@ use crate::world::{World, world};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the job with this configuration: it must end with this code, and the last line of its log say all of this.
-fn assert_refused(job: &Job, config: &str, args: &[&str], code: i32, says: &[&str]) {
+pub fn assert_refused(job: &Job, config: &str, args: &[&str], code: i32, says: &[&str]) {
     job.write_config(config);
     let mut run = job.start(args);
     let status = run.wait(LIMIT);

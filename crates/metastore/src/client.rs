@@ -13,7 +13,7 @@ use volo_thrift::MaybeException;
 use volo_thrift::codec::default::DefaultMakeCodec;
 
 use crate::error::{Error, first_line};
-use crate::table::{Database, Table, new_database};
+use crate::table::{Database, HeldTable, Table, new_database};
 
 /// Limits and transport of a [`Client`].
 #[derive(Debug, Clone)]
@@ -75,6 +75,11 @@ impl Client {
 
     /// The table, or [`Error::NoSuchObject`] if it or its database is missing.
     pub async fn get_table(&self, database: &str, name: &str) -> Result<Table, Error> {
+        self.get_held_table(database, name).await.map(|held| held.table())
+    }
+
+    /// The same to change it: [`Client::alter_table`].
+    pub async fn get_held_table(&self, database: &str, name: &str) -> Result<HeldTable, Error> {
         // get_table itself is gone in Hive 4; this one is there from 2.3 on
         let request = hms::GetTableRequest {
             db_name: database.to_owned().into(),
@@ -83,7 +88,27 @@ impl Client {
         };
         call!(self, t => t.get_table_req(request),
             ThriftHiveMetastoreGetTableReqException { O1 => Meta, O2 => NoSuchObject })
-        .map(|r| Table::from_thrift(r.table))
+        .map(|r| HeldTable(r.table))
+    }
+
+    /// Puts a changed table in the place of the one that was read. With `expected`, a parameter and the value that was
+    /// read, Hive 4 refuses it ([`Error::Meta`]) if somebody else has changed the table meanwhile; Hive 3 takes it and
+    /// what the other one did is lost: read it back. The files are not touched and not even listed.
+    pub async fn alter_table(&self, held: HeldTable, expected: Option<(&str, &str)>) -> Result<(), Error> {
+        let mut table = held.0;
+        // its field id is another one in Hive 3 and 4
+        table.cat_name = None;
+        let (database, name) =
+            (table.db_name.clone().unwrap_or_default(), table.table_name.clone().unwrap_or_default());
+        // else Hive 3 lists the directory to count files, which takes long where there are many
+        let mut properties = vec![("DO_NOT_UPDATE_STATS", "true")];
+        if let Some((key, value)) = expected {
+            properties.extend([("expected_parameter_key", key), ("expected_parameter_value", value)]);
+        }
+        let properties = properties.into_iter().map(|(k, v)| (k.to_owned().into(), v.to_owned().into())).collect();
+        let context = hms::EnvironmentContext { properties: Some(properties) };
+        call!(self, t => t.alter_table_with_environment_context(database, name, table, context),
+            ThriftHiveMetastoreAlterTableWithEnvironmentContextException { O1 => InvalidOperation, O2 => Meta })
     }
 
     /// Creates an external table of Parquet files from the table's database, name, columns, keys, location and

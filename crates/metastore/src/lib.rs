@@ -11,4 +11,4 @@ mod table;
 
 pub use client::{Client, Options};
 pub use error::Error;
-pub use table::{Column, Database, Table};
+pub use table::{Column, Database, HeldTable, Table};

@@ -44,6 +44,28 @@ pub struct Table {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// A table with all that the server said of it, also what landfall does not know: to be changed and sent back.
+#[derive(Debug, Clone)]
+pub struct HeldTable(pub(crate) hms::Table);
+
+impl HeldTable {
+    /// What landfall knows of it.
+    pub fn table(&self) -> Table {
+        Table::from_thrift(self.0.clone())
+    }
+
+    /// Adds columns at the end. Nothing else of its storage changes.
+    pub fn add_columns(&mut self, columns: &[Column]) {
+        let sd = self.0.sd.get_or_insert_default();
+        sd.cols.get_or_insert_default().extend(fields(columns));
+    }
+
+    /// Sets a table parameter; the others stay.
+    pub fn set_parameter(&mut self, key: &str, value: &str) {
+        self.0.parameters.get_or_insert_default().insert(key.to_owned().into(), value.to_owned().into());
+    }
+}
+
 /// A database as the metastore holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
@@ -210,5 +232,22 @@ mod tests {
         let t = Table::from_thrift(hms::Table { table_type: text("VIRTUAL_VIEW"), ..Default::default() });
         assert!(!t.is_external() && !t.is_parquet());
         assert_eq!(t.location, "");
+    }
+
+    #[test]
+    fn a_held_table_keeps_what_landfall_does_not_know() {
+        let column = |name: &str| Column { name: name.into(), hive_type: "int".into(), comment: Some("c".into()) };
+        let mut sent = Table::external_parquet("db", "t", vec![column("a")], "hdfs://nn:8020/t").to_thrift(None);
+        sent.retention = Some(7);
+        sent.sd.as_mut().unwrap().parameters = Some([("k".into(), "v".into())].into_iter().collect());
+        let mut held = HeldTable(sent.clone());
+        held.add_columns(&[column("b")]);
+        held.set_parameter("p", "q");
+        assert_eq!(held.table().columns, [column("a"), column("b")]);
+        assert_eq!(held.table().parameters["p"], "q");
+        assert_eq!(held.table().parameters["EXTERNAL"], "TRUE");
+        held.0.sd.as_mut().unwrap().cols.as_mut().unwrap().pop();
+        held.0.parameters.as_mut().unwrap().remove("p");
+        assert_eq!(held.0, sent);
     }
 }

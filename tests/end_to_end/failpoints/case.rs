@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use landfall::catalog::Catalog;
 use landfall::fault::Fault as Blame;
 use landfall::game::Load;
 use landfall::storage::{Parents, Storage};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::audit::audit;
 use super::plan::{Fault, Point, Scene};
 use crate::job::{Daemon, Job};
+use crate::migrate;
 use crate::topic::{Producing, Sender, Topic};
 use crate::world::World;
 
@@ -53,6 +55,9 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
     let job = Job::bare(world, &name, 2, "300ms");
     std::fs::remove_file(job.folder.path().join("migrations/0001_sword_purchases.sql")).unwrap();
     job.write_config(&config(&job));
+    if point.scene == Scene::OldTable {
+        older(world, &job);
+    }
     let passed = if point.passed > 0 { format!("{}*off->", point.passed) } else { String::new() };
     let set = format!("{}={passed}1*return({fault})", point.name);
     let mut waves = Waves::new(&job.topic);
@@ -112,7 +117,7 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
 fn prepare(world: &World, job: &Job, scene: Scene, one: &mut Daemon, waves: &mut Waves) -> Option<Daemon> {
     let reads = |d: &Daemon| readings(d) > 0;
     match scene {
-        Scene::Start | Scene::Alone => waves.flow(),
+        Scene::Start | Scene::Alone | Scene::OldTable => waves.flow(),
         Scene::Twins => {
             waves.flow();
             return Some(job.start(&[]));
@@ -139,6 +144,18 @@ fn prepare(world: &World, job: &Job, scene: Scene, one: &mut Daemon, waves: &mut
         }
     }
     None
+}
+
+/// Makes a table in the metastore as it was before its last column was declared, and before there were records.
+fn older(world: &World, job: &Job) {
+    let wanted = migrate::wanted(world, job, "purchases");
+    let mut table = wanted.table;
+    table.columns.pop();
+    table.properties.clear();
+    world.runtime.block_on(async {
+        world.hdfs.mkdir(&wanted.directory, Parents::Create).await.unwrap();
+        migrate::catalog(world, job).create_table(&table).await.unwrap();
+    });
 }
 
 /// What is produced in a case: a steady flow until the point is reached, and waves after it.

@@ -47,6 +47,8 @@ pub enum Scene {
     NoDirectory,
     /// A process that is dead for long has left staging behind, and nothing is to be landed.
     Litter,
+    /// The metastore holds a table from before its last migration.
+    OldTable,
     /// An epoch was closed, and nothing is to be landed: a daemon tidies up when it has nothing else to do.
     Sealed,
 }
@@ -64,7 +66,7 @@ const fn point(name: &'static str, passed: u32, scene: Scene, what: &'static str
 }
 
 /// In the order of the protocol. Where a point is also passed by a start, the fault comes when batches are landing.
-pub const POINTS: [Point; 35] = [
+pub const POINTS: [Point; 37] = [
     point("open.job", 0, Scene::Start, "`job.json` is put"),
     point("open.owner", 1, Scene::Start, "the second table's `_owner.json` is put"),
     point("open.epoch", 0, Scene::Start, "the first epoch is put into the register"),
@@ -100,4 +102,6 @@ pub const POINTS: [Point; 35] = [
     point("gc.staging", 0, Scene::Litter, "staging of a dead process is deleted"),
     point("hms.create.before", 1, Scene::Alone, "a table is created in the metastore"),
     point("hms.create.after", 1, Scene::Alone, "it was created"),
+    point("hms.alter.before", 0, Scene::OldTable, "a column is added in the metastore"),
+    point("hms.alter.after", 0, Scene::OldTable, "it was added"),
 ];
