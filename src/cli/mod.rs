@@ -2,6 +2,7 @@
 
 mod accept;
 mod demo;
+mod game_api;
 mod live;
 mod produce;
 mod run;
@@ -34,8 +35,10 @@ enum Command {
     Run(run::Args),
     /// The whole thing with nothing installed: an in-process Kafka, the seeds' game events, tables in a local folder.
     Demo(demo::Args),
-    /// Writes the seeds' game events to a topic.
+    /// Writes the seeds' loads to a topic or a file: game events, course assessments.
     Produce(produce::Args),
+    /// The seeds' games as an HTTP API, for curl and Apache Bench: each request is logged to a topic as an event.
+    GameApi(game_api::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Produce(args) => produce::run(args).await,
+            Command::GameApi(args) => game_api::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,
