@@ -13,14 +13,29 @@ use crate::verify::Progress;
 
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Follows `run --available-now` until the status' sender is gone.
+/// Follows `run --available-now` until the status' sender is gone: messages read of those there are, then the landing.
 pub(super) async fn available_now_bar(mut status: watch::Receiver<Status>) {
+    // What is to be read is not known yet.
     let bar = ProgressBar::new_spinner();
     bar.set_style(style("{spinner} {elapsed} {msg}"));
     bar.enable_steady_tick(REDRAW);
+    bar.set_message("reaching Kafka, the storage and the metastore");
+    let mut begun = false;
     while status.changed().await.is_ok() {
-        let s = status.borrow_and_update().clone();
-        bar.set_message(format!("{} messages landed in {} batches", HumanCount(s.messages), s.batches));
+        let (read, left, landed) = {
+            let s = status.borrow_and_update();
+            (s.read, s.left, s.messages)
+        };
+        let Some(left) = left else { continue };
+        if !begun && left > 0 {
+            begun = true;
+            bar.set_style(style("{bar:40} {human_pos}/{human_len} messages read, {per_sec:.0}, {eta} left; {msg}"));
+            // Rate and time left count from here.
+            bar.reset();
+        }
+        bar.set_length(read + left);
+        bar.set_position(read);
+        bar.set_message(format!("{} landed", HumanCount(landed)));
     }
     bar.finish_and_clear();
 }

@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::live::available_now_bar;
 use super::{Failure, Format, signals, start_logging};
-use crate::app::{App, Mode, read_migrations};
+use crate::app::{App, AppError, Mode, read_migrations};
 use crate::config;
 use crate::observe::Status;
 
@@ -16,7 +16,8 @@ use crate::observe::Status;
   landfall run
   landfall run --config config/default.toml --config production.toml
   LANDFALL__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 landfall run
-  landfall run --available-now          # a batch job: lands all there is, then exits 0")]
+  landfall run --available-now          # a batch job: lands all there is, then exits 0
+  landfall run --available-now --success-files --config examples/game-events-batch/landfall.toml")]
 pub(super) struct Args {
     /// Configuration file; repeat it to put one over another. [default: config/default.toml, else the built-in one]
     #[arg(long, value_name = "FILE")]
@@ -24,6 +25,10 @@ pub(super) struct Args {
     /// Land all that is in the topics now, in as many batches as needed, then exit 0.
     #[arg(long)]
     available_now: bool,
+    /// With --available-now: when all is landed and registered, put an empty file _SUCCESS into each table's directory.
+    /// A later run adds what is new and leaves the file; none is ever deleted.
+    #[arg(long, requires = "available_now")]
+    success_files: bool,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: Format,
@@ -51,10 +56,15 @@ async fn land(args: Args) -> Result<(), Failure> {
     let (status, watched) = watch::channel(Status::default());
     let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };
     let bar = args.available_now.then(|| tokio::spawn(available_now_bar(watched)));
-    let result = app.run(mode, stopped, status).await;
+    let result = app.run(mode, stopped.clone(), status).await;
     if let Some(bar) = bar {
         // It ends with the status' sender; a bar that panics is no reason to fail the run.
         _ = bar.await;
     }
-    Ok(result?)
+    result?;
+    // A run that was told to stop may have left something for the next one.
+    if args.success_files && !*stopped.borrow() {
+        app.write_success_files().await.map_err(AppError::from)?;
+    }
+    Ok(())
 }
