@@ -1,5 +1,6 @@
 //! `landfall run`
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use super::live::available_now_bar;
 use super::{Failure, Format, signals, start_logging};
 use crate::app::{App, AppError, Mode, read_migrations};
 use crate::config;
+use crate::fault::Fault;
 use crate::observe::Status;
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let json = start_logging(args.log_format, "info");
+    // The bar on a terminal says what a line for each batch would say.
+    let bar = args.available_now && matches!(args.log_format, Format::Auto) && std::io::stderr().is_terminal();
+    let json = start_logging(args.log_format, if bar { "warn" } else { "info" });
     let result = land(args).await;
     result.map_err(|mut failure| {
         if json {
@@ -62,8 +66,12 @@ async fn land(args: Args) -> Result<(), Failure> {
         _ = bar.await;
     }
     result?;
-    // A run that was told to stop may have left something for the next one.
-    if args.success_files && !*stopped.borrow() {
+    if args.success_files {
+        if *stopped.borrow() {
+            let what = "stopped by a signal: what was read is landed, but perhaps not all there is, and no _SUCCESS file is \
+                        written. Run again";
+            return Err(Failure::new(what, Fault::Fenced));
+        }
         app.write_success_files().await.map_err(AppError::from)?;
     }
     Ok(())
