@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 use std::time::SystemTime;
 
 use landfall::encode::read_back;
+use landfall::game::Load;
+use landfall::schema::{HiveType, Table, migrations};
 use landfall::source::EmbeddedKafka;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -163,4 +165,65 @@ fn a_load_goes_to_a_file_and_what_does_not_fit_is_refused() {
     assert!(code == Some(64) && says.contains("--available-now"), "{says}");
     let (code, says) = refused(&["produce", "--to", "/no/such/folder/x"]);
     assert!(code == Some(78) && says.contains("/no/such/folder/x"), "{says}");
+}
+
+/// The tables that an example's migrations declare, by name.
+fn tables(example: &str) -> BTreeMap<String, Table> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example).join("migrations");
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    let read: Vec<_> = files(&folder).into_iter().map(read).collect();
+    migrations::load(&read).unwrap().into_iter().map(|table| (table.name.clone(), table)).collect()
+}
+
+/// Whether a value is of the type to the last of its fields: none is left out, and none becomes null.
+fn fits(hive_type: &HiveType, value: &Value) -> bool {
+    match (hive_type, value) {
+        (_, Value::Null) => true,
+        (HiveType::Struct(fields), Value::Object(values)) => values
+            .iter()
+            .all(|(name, value)| fields.iter().any(|field| field.name == *name && fits(&field.hive_type, value))),
+        (HiveType::Array(element), Value::Array(values)) => values.iter().all(|value| fits(element, value)),
+        (HiveType::String, Value::String(_)) | (HiveType::Boolean, Value::Bool(_)) => true,
+        (HiveType::BigInt, value) => value.is_i64(),
+        _ => false,
+    }
+}
+
+#[test]
+fn the_nested_tables_have_a_place_for_every_field_of_the_assessments() {
+    let records: Vec<Value> =
+        Load::assessments(2).take(500).map(|m| serde_json::from_slice(&m.value).unwrap()).collect();
+    let nested = &tables("assessments-narrow")["assessments"];
+    let column = |table: &Table, name: &str| {
+        table.columns.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("no column {name}")).hive_type.clone()
+    };
+    for record in &records {
+        for (name, value) in record.as_object().unwrap() {
+            assert!(fits(&column(nested, name), value), "{name}: {value}");
+        }
+    }
+    assert!(!fits(&column(nested, "sequences"), &serde_json::json!({"counts": {"wrong": 1}})), "the check sees it");
+
+    // The flattened table: where a column does not come from the field of its name, the configuration has its path.
+    let flat = &tables("assessments-flat")["assessments"];
+    let text = include_str!("../examples/assessments-flat/landfall.toml");
+    let paths = text.split("[tables.assessments.columns]\n").nth(1).unwrap().lines();
+    let paths: BTreeMap<&str, String> = paths
+        .filter_map(|line| line.split_once(" = \"$."))
+        .map(|(name, path)| (name, format!("/{}", path.trim_end_matches('"').replace('.', "/"))))
+        .collect();
+    assert_eq!(paths.len(), 10, "{paths:?}");
+    let mut seen = 0;
+    for record in &records {
+        for column in &flat.columns {
+            let path = paths.get(column.name.as_str()).cloned().unwrap_or_else(|| format!("/{}", column.name));
+            let Some(value) = record.pointer(&path) else { continue };
+            assert!(fits(&column.hive_type, value), "{}: {value}", column.name);
+            seen += 1;
+        }
+    }
+    assert!(seen > 480 * flat.columns.len(), "{seen}: no path leads nowhere");
 }
