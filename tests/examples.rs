@@ -141,8 +141,8 @@ fn the_raw_assessments_hold_every_record_whole() {
     let mut found: Vec<Value> =
         rows.iter().map(|row| serde_json::from_str(row[0].as_ref().unwrap()).unwrap()).collect();
     let mut expected = produced(&["--load", "assessments"]);
-    found.sort_by_key(Value::to_string);
-    expected.sort_by_key(Value::to_string);
+    found.sort_by_cached_key(Value::to_string);
+    expected.sort_by_cached_key(Value::to_string);
     assert!(found == expected);
     let git = found.iter().filter(|record| record["exam_name"] == "Learning Git").count();
     assert_eq!(git, 394);
