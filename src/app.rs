@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod overlap;
 mod prepare;
+mod success;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,6 +66,9 @@ pub enum AppError {
     /// What an operator named is not there.
     #[error("{0}")]
     Unknown(String),
+    /// The files that say so, after all was landed.
+    #[error("{0}")]
+    Success(#[from] SuccessError),
     /// What an operator asked for does not fit the log or Kafka.
     #[error("{0}")]
     Refused(String),
@@ -84,6 +88,7 @@ impl AppError {
             AppError::Log(e) => e.fault(),
             AppError::Pipeline(e) => e.fault(),
             AppError::Verify(e) => e.fault(),
+            AppError::Success(e) => e.fault(),
             AppError::Refused(_) => Fault::BadData,
         }
     }
@@ -91,6 +96,7 @@ impl AppError {
 
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
+pub use success::SuccessError;
 
 /// A job whose configuration is sound: nothing was reached or written yet.
 pub struct App {

@@ -34,8 +34,12 @@ const FLOORS: [(&str, u8); 23] = [
 const MOST_LINES: usize = 400;
 
 /// Each client library with the one place that may name it.
-const ADAPTERS: [(&str, &str); 3] =
-    [("rdkafka", "source/"), ("hdfs_native", "storage/hdfs/"), ("landfall_metastore", "catalog/hive.rs")];
+const ADAPTERS: [(&str, &str); 4] = [
+    ("rdkafka", "source/"),
+    ("hdfs_native", "storage/hdfs/"),
+    ("landfall_metastore", "catalog/hive.rs"),
+    ("axum", "cli/game_api.rs"),
+];
 
 /// Folders and files that are functions: no I/O, no clock, no randomness, no tasks.
 const PURE: [&str; 16] = [

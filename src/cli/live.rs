@@ -1,11 +1,12 @@
 //! Live views on the terminal; nothing is drawn where standard error is none.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::observe::Status;
@@ -13,16 +14,49 @@ use crate::verify::Progress;
 
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Follows `run --available-now` until the status' sender is gone.
+/// Follows `run --available-now` until the status' sender is gone: messages read of those there are, then the landing.
 pub(super) async fn available_now_bar(mut status: watch::Receiver<Status>) {
+    let since = Instant::now();
+    // What is to be read is not known yet.
     let bar = ProgressBar::new_spinner();
     bar.set_style(style("{spinner} {elapsed} {msg}"));
     bar.enable_steady_tick(REDRAW);
+    bar.set_message("reaching Kafka, the storage and the metastore");
+    let mut begun = false;
     while status.changed().await.is_ok() {
-        let s = status.borrow_and_update().clone();
-        bar.set_message(format!("{} messages landed in {} batches", HumanCount(s.messages), s.batches));
+        let (read, left, landed) = {
+            let s = status.borrow_and_update();
+            (s.read, s.left, s.messages)
+        };
+        let Some(left) = left else { continue };
+        if !begun && left > 0 {
+            begun = true;
+            bar.set_style(
+                style("{bar:40} {human_pos}/{human_len} messages read, {rate} a second, {eta} left; {msg}").with_key(
+                    "rate",
+                    |state: &ProgressState, to: &mut dyn Write| {
+                        // What cannot be drawn is drawn again soon.
+                        _ = write!(to, "{}", HumanCount(state.per_sec() as u64));
+                    },
+                ),
+            );
+            // Rate and time left count from here.
+            bar.reset();
+        }
+        bar.set_length(read + left);
+        bar.set_position(read);
+        bar.set_message(format!("{} landed", HumanCount(landed)));
     }
     bar.finish_and_clear();
+    if std::io::stderr().is_terminal() {
+        let s = status.borrow();
+        eprintln!(
+            "{} messages landed in {} batches, {}",
+            HumanCount(s.messages),
+            s.batches,
+            HumanDuration(since.elapsed())
+        );
+    }
 }
 
 /// Follows `verify` until the progress' sender is gone.

@@ -3,6 +3,7 @@
 mod accept;
 mod check;
 mod demo;
+mod game_api;
 mod infer;
 mod live;
 mod produce;
@@ -36,12 +37,14 @@ enum Command {
     Run(run::Args),
     /// The whole thing with nothing installed: an in-process Kafka, the seeds' game events, tables in a local folder.
     Demo(demo::Args),
-    /// Writes the seeds' game events to a topic.
+    /// Writes the seeds' loads to a topic or a file: game events, course assessments.
     Produce(produce::Args),
     /// Reads a sample of messages and prints the CREATE EXTERNAL TABLE that could hold them.
     Infer(infer::Args),
     /// Looks before a start: configuration, migrations, Kafka, storage, metastore, and what a start would make or change.
     Check(check::Args),
+    /// The seeds' games as an HTTP API, for curl and Apache Bench: each request is logged to a topic as an event.
+    GameApi(game_api::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
             Command::Produce(args) => produce::run(args).await,
             Command::Infer(args) => infer::run(args).await,
             Command::Check(args) => check::run(args).await,
+            Command::GameApi(args) => game_api::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,

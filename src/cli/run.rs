@@ -1,5 +1,6 @@
 //! `landfall run`
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use tokio::sync::watch;
@@ -7,8 +8,9 @@ use tracing::error;
 
 use super::live::available_now_bar;
 use super::{Failure, Format, signals, start_logging};
-use crate::app::{App, Mode, read_migrations};
+use crate::app::{App, AppError, Mode, read_migrations};
 use crate::config;
+use crate::fault::Fault;
 use crate::observe::Status;
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +18,8 @@ use crate::observe::Status;
   landfall run
   landfall run --config config/default.toml --config production.toml
   LANDFALL__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 landfall run
-  landfall run --available-now          # a batch job: lands all there is, then exits 0")]
+  landfall run --available-now          # a batch job: lands all there is, then exits 0
+  landfall run --available-now --success-files --config examples/game-events-batch/landfall.toml")]
 pub(super) struct Args {
     /// Configuration file; repeat it to put one over another. [default: config/default.toml, else the built-in one]
     #[arg(long, value_name = "FILE")]
@@ -24,13 +27,19 @@ pub(super) struct Args {
     /// Land all that is in the topics now, in as many batches as needed, then exit 0.
     #[arg(long)]
     available_now: bool,
+    /// With --available-now: when all is landed and registered, put an empty file _SUCCESS into each table's directory.
+    /// A later run adds what is new and leaves the file; none is ever deleted.
+    #[arg(long, requires = "available_now")]
+    success_files: bool,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: Format,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let json = start_logging(args.log_format, "info");
+    // The bar on a terminal says what a line for each batch would say.
+    let bar = args.available_now && matches!(args.log_format, Format::Auto) && std::io::stderr().is_terminal();
+    let json = start_logging(args.log_format, if bar { "warn" } else { "info" });
     let result = land(args).await;
     result.map_err(|mut failure| {
         if json {
@@ -51,10 +60,19 @@ async fn land(args: Args) -> Result<(), Failure> {
     let (status, watched) = watch::channel(Status::default());
     let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };
     let bar = args.available_now.then(|| tokio::spawn(available_now_bar(watched)));
-    let result = app.run(mode, stopped, status).await;
+    let result = app.run(mode, stopped.clone(), status).await;
     if let Some(bar) = bar {
         // It ends with the status' sender; a bar that panics is no reason to fail the run.
         _ = bar.await;
     }
-    Ok(result?)
+    result?;
+    if args.success_files {
+        if *stopped.borrow() {
+            let what = "stopped by a signal: what was read is landed, but perhaps not all there is, and no _SUCCESS file is \
+                        written. Run again";
+            return Err(Failure::new(what, Fault::Fenced));
+        }
+        app.write_success_files().await.map_err(AppError::from)?;
+    }
+    Ok(())
 }

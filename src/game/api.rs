@@ -1,4 +1,5 @@
-//! The seeds' HTTP game API without the HTTP: a request in, an answer and an event out.
+//! The seeds' HTTP game APIs without the HTTP: a request in, an answer and an event out. One seed has items to purchase
+//! and one guild, another swords, shields and many guilds; their endpoints do not clash.
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,9 @@ const SHIELDS: [(&str, u64); 9] = [
     ("iron_shield", 7),
 ];
 
+/// What `/purchase/<item>` has.
+pub(super) const ITEMS: [&str; 5] = ["sword", "shield", "helmet", "knife", "gauntlet"];
+
 const GUILDS: [&str; 5] = ["house_stark", "grubs", "ucbears", "joestars", "winden_caves"];
 
 /// The game: prices, and the guilds with their members.
@@ -97,6 +101,10 @@ impl Game {
             ["purchase_a_shield", name] if !name.is_empty() => {
                 (format!("Shield Purchased! {name}"), purchase("purchase_shield", name, &SHIELDS))
             }
+            ["purchase", item] if ITEMS.contains(item) => {
+                (format!("{} Purchased!", capitalized(item)), Event::new(&format!("{item} purchased")))
+            }
+            ["join_a_guild"] => ("Joined Guild!".to_owned(), Event::new("join_guild")),
             ["join_guild", name] if !name.is_empty() => self.join(name),
             ["leave_guild", name] if !name.is_empty() => self.leave(name),
             _ => return Response { answer: "404 Not Found\n".to_owned(), event: None },
@@ -140,6 +148,11 @@ fn guild_event(event_type: &str, guild: &str, members: Value, total: u64) -> Eve
         .with("guild_name", guild)
         .with("guild_member_cnt", members)
         .with("tot_guild_member_cnt", total)
+}
+
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_uppercase() + rest
 }
 
 /// Undoes percent-encoding; what is then no UTF-8 becomes replacement characters.
@@ -190,6 +203,9 @@ mod tests {
                 "Shield Purchased! sabre",
                 r#"{"event_type": "purchase_shield", "type": "sabre", "cost": null}"#,
             ),
+            ("/purchase/sword", "Sword Purchased!", r#"{"event_type": "sword purchased"}"#),
+            ("/purchase/gauntlet", "Gauntlet Purchased!", r#"{"event_type": "gauntlet purchased"}"#),
+            ("/join_a_guild", "Joined Guild!", r#"{"event_type": "join_guild"}"#),
             (
                 "/join_guild/grubs",
                 "Joined Guild: grubs! Total members:1",
@@ -234,7 +250,16 @@ mod tests {
 
     #[test]
     fn other_paths_are_not_found_and_log_nothing() {
-        for path in ["/nothing", "/join_guild", "/join_guild/", "/join_guild/a/b", "/purchase_a_sword/"] {
+        for path in [
+            "/nothing",
+            "/purchase/spoon",
+            "/purchase",
+            "/join_a_guild/x",
+            "/join_guild",
+            "/join_guild/",
+            "/join_guild/a/b",
+            "/purchase_a_sword/",
+        ] {
             assert_eq!(get(&mut Game::new(), path), ("404 Not Found\n".to_owned(), String::new()), "{path}");
         }
     }

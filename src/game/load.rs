@@ -1,10 +1,12 @@
-//! The seeds' load: their Apache Bench loop as data, and the endless stream of events it makes.
+//! The seeds' loads, as endless streams of messages. The main one is their Apache Bench loop as data.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::api::{Game, Request};
+use super::assessments::Assessments;
+use super::batch::BatchEvents;
 use super::malformed::malformed;
 
 /// One run of Apache Bench: `ab -n count -H "Host: host" http://localhost:5000path`.
@@ -59,32 +61,42 @@ pub struct Message {
     pub malformed: bool,
 }
 
-/// The seeds' load, without end and without their pauses: loop after loop of [`CALLS`], in each the calls in another
-/// order, in each event the fields in another order. One seed always gives the same sequence.
+/// A load, without end and without pauses. One seed always gives the same sequence.
 #[derive(Debug)]
 pub struct Load {
-    seed: u64,
-    game: Game,
-    rng: StdRng,
-    /// What is left of the loop, last first.
-    requests: Vec<Call>,
-    events: u64,
-    request_ids: bool,
+    events: Events,
     malformed_share: f64,
     malformed_rng: StdRng,
     malformed_count: usize,
 }
 
+#[derive(Debug)]
+enum Events {
+    Game(GameEvents),
+    Batch(BatchEvents),
+    Assessments(Assessments),
+}
+
 impl Load {
-    /// The load of this seed: only good events, without request ids.
+    /// The game's events: loop after loop of [`CALLS`], in each the calls in another order, in each event the fields in
+    /// another order. Only good events, without request ids.
     pub fn new(seed: u64) -> Load {
+        Load::of(Events::Game(GameEvents::new(seed)), seed)
+    }
+
+    /// The events of the seeds' other game: see [`BatchEvents`].
+    pub fn batch(seed: u64) -> Load {
+        Load::of(Events::Batch(BatchEvents::new(seed)), seed)
+    }
+
+    /// Course assessments: see [`Assessments`].
+    pub fn assessments(seed: u64) -> Load {
+        Load::of(Events::Assessments(Assessments::new(seed)), seed)
+    }
+
+    fn of(events: Events, seed: u64) -> Load {
         Load {
-            seed,
-            game: Game::new(),
-            rng: StdRng::seed_from_u64(seed),
-            requests: Vec::new(),
-            events: 0,
-            request_ids: false,
+            events,
             malformed_share: 0.0,
             // Its own sequence, so that the good events are the same with and without malformed messages.
             malformed_rng: StdRng::seed_from_u64(!seed),
@@ -92,9 +104,14 @@ impl Load {
         }
     }
 
-    /// With `true`, every event has a header `X-Request-Id: <seed>-<n>`, `n` counting events from 0: no two are alike.
+    /// With `true`, every event of a game has a header `X-Request-Id: <seed>-<n>`, `n` counting events from 0: no two are
+    /// alike. Assessments have no headers and stay as they are.
     pub fn with_request_ids(mut self, yes: bool) -> Load {
-        self.request_ids = yes;
+        match &mut self.events {
+            Events::Game(events) => events.request_ids.on = yes,
+            Events::Batch(events) => events.request_ids.on = yes,
+            Events::Assessments(_) => {}
+        }
         self
     }
 
@@ -106,26 +123,11 @@ impl Load {
     }
 
     fn next_event(&mut self) -> Vec<u8> {
-        if self.requests.is_empty() {
-            let mut calls = CALLS;
-            calls.shuffle(&mut self.rng);
-            self.requests = calls.iter().flat_map(|call| std::iter::repeat_n(*call, call.count)).collect();
+        match &mut self.events {
+            Events::Game(events) => events.next_event(),
+            Events::Batch(events) => events.next_event(),
+            Events::Assessments(assessments) => assessments.next_record(),
         }
-        let request = self.requests.pop().map(|call| self.request(call)).expect("a loop has calls");
-        let mut event = self.game.handle(&request).event.expect("every call has an endpoint: a test makes them all");
-        event.shuffle(&mut self.rng);
-        self.events += 1;
-        event.to_json().into_bytes()
-    }
-
-    fn request(&self, call: Call) -> Request {
-        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut headers =
-            vec![header("Host", call.host), header("User-Agent", "ApacheBench/2.3"), header("Accept", "*/*")];
-        if self.request_ids {
-            headers.push(header("X-Request-Id", &format!("{}-{}", self.seed, self.events)));
-        }
-        Request { path: call.path.to_owned(), headers }
     }
 }
 
@@ -140,6 +142,60 @@ impl Iterator for Load {
             return Some(Message { value, malformed: true });
         }
         Some(Message { value: self.next_event(), malformed: false })
+    }
+}
+
+/// Numbers for the header `X-Request-Id`.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    seed: u64,
+    next: u64,
+    pub(super) on: bool,
+}
+
+impl RequestIds {
+    pub(super) fn new(seed: u64) -> RequestIds {
+        RequestIds { seed, next: 0, on: false }
+    }
+
+    /// What Apache Bench asks for `path` as `host`, with the next id if ids are wanted.
+    pub(super) fn request(&mut self, host: &str, path: &str) -> Request {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut headers = vec![header("Host", host), header("User-Agent", "ApacheBench/2.3"), header("Accept", "*/*")];
+        if self.on {
+            headers.push(header("X-Request-Id", &format!("{}-{}", self.seed, self.next)));
+        }
+        self.next += 1;
+        Request { path: path.to_owned(), headers }
+    }
+}
+
+#[derive(Debug)]
+struct GameEvents {
+    game: Game,
+    rng: StdRng,
+    /// What is left of the loop, last first.
+    calls: Vec<Call>,
+    request_ids: RequestIds,
+}
+
+impl GameEvents {
+    fn new(seed: u64) -> GameEvents {
+        let rng = StdRng::seed_from_u64(seed);
+        GameEvents { game: Game::new(), rng, calls: Vec::new(), request_ids: RequestIds::new(seed) }
+    }
+
+    fn next_event(&mut self) -> Vec<u8> {
+        if self.calls.is_empty() {
+            let mut calls = CALLS;
+            calls.shuffle(&mut self.rng);
+            self.calls = calls.iter().flat_map(|call| std::iter::repeat_n(*call, call.count)).collect();
+        }
+        let call = self.calls.pop().expect("a loop has calls");
+        let request = self.request_ids.request(call.host, call.path);
+        let mut event = self.game.handle(&request).event.expect("every call has an endpoint: a test makes them all");
+        event.shuffle(&mut self.rng);
+        event.to_json().into_bytes()
     }
 }
 

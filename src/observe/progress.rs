@@ -83,6 +83,10 @@ pub struct Status {
     pub last: Option<Progress>,
     /// Whether reading has begun.
     pub reading: bool,
+    /// Messages that a bounded run has read, landed or not.
+    pub read: u64,
+    /// Offsets that a bounded run has still to read; some may be no messages. `None` before it knows, and in a daemon.
+    pub left: Option<u64>,
     /// Partitions that are stopped, and why.
     pub stopped: Vec<String>,
 }

@@ -300,10 +300,12 @@ impl Pipeline {
                 }
                 self.positions.positioned(&positions);
                 self.reporter.reading(&positions);
+                self.tell_what_is_left(0);
             }
             Some(Event::Messages { session, chunk }) if self.positions.is_current(session) => self.read(&chunk),
             Some(Event::EndReached { session, partition }) if self.positions.is_current(session) => {
                 self.positions.end_reached(partition, Instant::now());
+                self.tell_what_is_left(0);
             }
             // Of an assignment that is no longer ours.
             Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}
@@ -336,6 +338,7 @@ impl Pipeline {
         if self.buffer.is_empty() {
             self.opened_at = self.begun.elapsed();
         }
+        let mut read = 0;
         for record in chunk.records() {
             if !self.positions.within_bound(&record) {
                 continue;
@@ -347,6 +350,14 @@ impl Pipeline {
                 return;
             }
             self.positions.read(&record);
+            read += 1;
+        }
+        self.tell_what_is_left(read);
+    }
+
+    fn tell_what_is_left(&self, read: u64) {
+        if self.positions.bounded() {
+            self.reporter.read_on(read, self.positions.offsets_left());
         }
     }
 }

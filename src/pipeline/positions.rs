@@ -17,6 +17,13 @@ pub(super) struct LogPosition {
     pub incarnation: u32,
 }
 
+/// How far a bounded run has read a partition, and where it ends.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    at: i64,
+    end: i64,
+}
+
 /// The reading side of a pipeline.
 #[derive(Debug)]
 pub(super) struct Positions {
@@ -29,8 +36,8 @@ pub(super) struct Positions {
     ordered: BTreeMap<TopicPartition, LogPosition>,
     /// A new assignment waits for positions from the log.
     wanted: bool,
-    /// Where a bounded run ends, and what of it is not read yet.
-    until: Option<BTreeMap<TopicPartition, i64>>,
+    /// What a bounded run reads, and what of it is not read yet.
+    until: Option<BTreeMap<TopicPartition, Bound>>,
     left: BTreeSet<TopicPartition>,
     /// When an end of a partition of this number was last reached, with no message of such a partition since.
     ends: BTreeMap<i32, Instant>,
@@ -46,7 +53,7 @@ impl Positions {
             halted: Vec::new(),
             ordered: BTreeMap::new(),
             wanted: false,
-            until,
+            until: until.map(|ends| ends.into_iter().map(|(tp, end)| (tp, Bound { at: 0, end })).collect()),
             left: BTreeSet::new(),
             ends: BTreeMap::new(),
             begun: false,
@@ -122,14 +129,23 @@ impl Positions {
             self.left.clear();
             self.ends.clear();
         }
-        let Some(until) = &self.until else { return };
+        let Some(until) = &mut self.until else { return };
         for (tp, at) in positions {
-            if until.get(tp).is_some_and(|end| at.0 < *end) {
-                self.left.insert(tp.clone());
-            } else {
-                self.left.remove(tp);
+            match until.get_mut(tp) {
+                Some(bound) if at.0 < bound.end => {
+                    bound.at = at.0;
+                    self.left.insert(tp.clone());
+                }
+                _ => _ = self.left.remove(tp),
             }
         }
+    }
+
+    /// How many offsets a bounded run has still to read of what is ours.
+    pub(super) fn offsets_left(&self) -> Option<u64> {
+        let until = self.until.as_ref()?;
+        let left = self.left.iter().filter_map(|tp| until.get(tp)).map(|bound| bound.end - bound.at);
+        Some(left.filter_map(|offsets| u64::try_from(offsets).ok()).sum())
     }
 
     pub(super) fn bounded(&self) -> bool {
@@ -138,14 +154,16 @@ impl Positions {
 
     /// Whether a bounded run takes this message.
     pub(super) fn within_bound(&self, record: &Record<'_>) -> bool {
-        self.until.as_ref().is_none_or(|until| until.get(record.partition).is_some_and(|end| record.offset < *end))
+        self.until
+            .as_ref()
+            .is_none_or(|until| until.get(record.partition).is_some_and(|bound| record.offset < bound.end))
     }
 
     pub(super) fn read(&mut self, record: &Record<'_>) {
         self.ends.remove(&record.partition.partition);
-        if let Some(until) = &self.until
-            && until.get(record.partition).is_some_and(|end| Offset::after(record.offset).0 >= *end)
-        {
+        let Some(bound) = self.until.as_mut().and_then(|until| until.get_mut(record.partition)) else { return };
+        bound.at = Offset::after(record.offset).0;
+        if bound.at >= bound.end {
             self.left.remove(record.partition);
         }
     }
@@ -209,8 +227,12 @@ mod tests {
         p.positioned(&[]);
         assert!(!p.all_read(now));
         assert!(p.within_bound(&record(&a, 9)) && !p.within_bound(&record(&a, 10)));
+        assert_eq!(p.offsets_left(), Some(10));
+        p.read(&record(&a, 6));
+        assert_eq!(p.offsets_left(), Some(3));
         p.read(&record(&a, 9));
         assert!(p.all_read(now));
+        assert_eq!(p.offsets_left(), Some(0));
     }
 
     #[test]
@@ -219,6 +241,7 @@ mod tests {
         let mut one = bounded(&["a"]);
         one.end_reached(0, now);
         assert!(one.all_read(now));
+        assert_eq!(one.offsets_left(), Some(0));
         let mut two = bounded(&["a", "b"]);
         two.end_reached(0, now);
         assert!(!two.all_read(now), "which topic has ended?");

@@ -33,6 +33,14 @@ impl Reporter {
         self.status.send_modify(|s| s.reading = true);
     }
 
+    /// Of a bounded run: `read` messages more are read, `left` offsets are still to be read.
+    pub(super) fn read_on(&self, read: u64, left: Option<u64>) {
+        self.status.send_modify(|s| {
+            s.read += read;
+            s.left = left;
+        });
+    }
+
     pub(super) fn stopped(&self, error: &SourceError) {
         self.status.send_modify(|s| s.stopped.push(error.to_string()));
     }

@@ -72,6 +72,25 @@ impl KafkaConfig {
         config
     }
 
+    /// A producer that repeats nothing and loses nothing, once it has seen that `topic` is there. Blocking.
+    pub(super) fn producer<C: ProducerContext + 'static>(
+        &self,
+        topic: &str,
+        settings: &[(&str, &str)],
+        context: C,
+    ) -> Result<ThreadedProducer<C>, SourceError> {
+        let mut client = self.base();
+        client.set("enable.idempotence", "true").set("acks", "all");
+        settings.iter().for_each(|(name, value)| _ = client.set(*name, *value));
+        let producer: ThreadedProducer<C> = client.create_with_context(context).map_err(|e| bad_config(&e))?;
+        let metadata = producer.client().fetch_metadata(Some(topic), self.connect_timeout);
+        let metadata = metadata.map_err(|e| self.unreachable(&e))?;
+        if metadata.topics().iter().any(|t| t.error().is_some()) {
+            return Err(SourceError::NoTopic { topic: topic.to_owned(), servers: self.bootstrap_servers.clone() });
+        }
+        Ok(producer)
+    }
+
     pub(super) fn unreachable(&self, e: &KafkaError) -> SourceError {
         SourceError::Unreachable {
             servers: self.bootstrap_servers.clone(),
@@ -173,16 +192,7 @@ pub struct Producer {
 impl Producer {
     /// A producer to `topic`, which must exist (or be created by the broker); asks for at most `connect_timeout`. Blocking.
     pub fn new(config: &KafkaConfig, topic: &str) -> Result<Producer, SourceError> {
-        let mut client = config.base();
-        client.set("enable.idempotence", "true").set("acks", "all").set("linger.ms", "20");
-        let inner: ThreadedProducer<Deliveries> =
-            client.create_with_context(Deliveries::default()).map_err(|e| bad_config(&e))?;
-        let metadata = inner.client().fetch_metadata(Some(topic), config.connect_timeout);
-        let metadata = metadata.map_err(|e| config.unreachable(&e))?;
-        if metadata.topics().iter().any(|t| t.error().is_some()) {
-            let servers = config.bootstrap_servers.clone();
-            return Err(SourceError::NoTopic { topic: topic.to_owned(), servers });
-        }
+        let inner = config.producer(topic, &[("linger.ms", "20")], Deliveries::default())?;
         Ok(Producer { inner, topic: topic.to_owned() })
     }
 

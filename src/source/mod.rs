@@ -1,5 +1,6 @@
 //! Where messages come from: one small port, Kafka behind it, and a memory twin.
 
+mod acknowledged;
 mod client;
 mod consumer;
 mod embedded;
@@ -9,6 +10,7 @@ mod port;
 mod position;
 mod sample;
 
+pub use acknowledged::{AcknowledgedProducer, Sent};
 pub use client::{KafkaConfig, Producer, end_offsets, partitions_of, watermarks};
 pub use embedded::EmbeddedKafka;
 pub use kafka::KafkaSource;

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accept;
+#[path = "../common/api.rs"]
+mod api;
 mod available_now;
 mod chaos;
 mod crash;
 mod datanodes;
+mod examples;
 mod expected;
 mod failpoints;
 mod job;
