@@ -110,7 +110,8 @@ fn each_case_equals_spark_or_differs_for_a_stated_reason() {
         let mut b = buffer(&seeds(), &seed_settings());
         let partition = &TopicPartition::new("events", 0);
         let timestamp_ms = case["timestamp_ms"].as_i64();
-        b.push(&Record { partition, offset: 0, timestamp_ms, key: None, value: value.as_deref() }).unwrap();
+        let (value_of, headers) = (value.as_deref(), Headers::default());
+        b.push(&Record { partition, offset: 0, timestamp_ms, key: None, value: value_of, headers }).unwrap();
         let sealed = b.seal();
         assert!(sealed.accounting.balances());
 
