@@ -14,6 +14,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, FieldRef, Fields};
 use jiff::tz::TimeZone;
 
+use super::headers::{as_json, distinct};
 use crate::decode::coerce::{self, Mismatch};
 use crate::decode::{Names, date, decimal, scan, text, timestamp, unescape};
 use crate::model::Headers;
@@ -163,31 +164,20 @@ impl Builder {
 
     /// Appends the headers of a message: as a map, or as the text of a JSON object. No headers at all are null.
     pub(super) fn append_headers(&mut self, headers: Headers<'_>) {
-        let mut last: Vec<(&str, Option<&[u8]>)> = Vec::new();
-        for (key, value) in headers.iter() {
-            // Messages have few headers. Of a key that comes twice, the last value stays.
-            match last.iter_mut().find(|(k, _)| *k == key) {
-                Some(known) => known.1 = value,
-                None => last.push((key, value)),
-            }
-        }
+        let headers = distinct(headers);
         match self {
-            _ if last.is_empty() => self.append_null(),
+            _ if headers.is_empty() => self.append_null(),
             Builder::Map(m) => {
-                for (key, value) in &last {
+                for (key, value) in &headers {
                     m.keys.append_value(key);
                     match (&mut m.values, value) {
                         (Builder::Binary(b), value) => b.append_option(*value),
                         (values, value) => values.append_text(value.map(String::from_utf8_lossy).as_deref()),
                     }
                 }
-                m.rows.end(last.len(), true);
+                m.rows.end(headers.len(), true);
             }
-            other => {
-                let fields = last.into_iter().map(|(k, v)| (k.to_owned(), v.map(String::from_utf8_lossy).into()));
-                let object: serde_json::Map<String, serde_json::Value> = fields.collect();
-                other.append_text(Some(&serde_json::Value::Object(object).to_string()));
-            }
+            other => other.append_text(Some(&as_json(&headers))),
         }
     }
 
@@ -247,7 +237,7 @@ impl Builder {
             Builder::Timestamp(_, zone) => timestamp(raw, zone).is_ok(),
             _ if raw == "null" => true,
             Builder::Array(l) => raw.starts_with('[') && scan::elements(raw).all(|e| l.elements.takes(e, wholly)),
-            Builder::Map(m) => raw.starts_with('{') && scan::fields(raw).all(|(_, v)| m.values.takes(v, wholly)),
+            Builder::Map(m) => raw.starts_with('{') && entries(raw).iter().all(|(_, v)| m.values.takes(v, wholly)),
             Builder::Struct(s) => raw.starts_with('{') && (!wholly || s.takes_all(raw)),
         }
     }
@@ -290,36 +280,16 @@ impl Lists {
 }
 
 impl Maps {
-    /// Of a key that comes twice, the last value stays: readers know no map with a key twice.
     fn append(&mut self, raw: &str) -> Result<Fit, Mismatch> {
-        let mut kept: Vec<(Cow<'_, str>, &str)> = Vec::new();
-        let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
-        for (key, value) in scan::fields(raw) {
-            let key = unescape(key);
-            // A small map is searched sooner than hashed.
-            let known = match kept.len() {
-                0..16 => kept.iter().position(|(k, _)| *k == key),
-                n => {
-                    if places.is_empty() {
-                        places.extend(kept.iter().map(|(k, _)| k.clone()).zip(0..));
-                    }
-                    let place = *places.entry(key.clone()).or_insert(n);
-                    Some(place).filter(|p| *p < n)
-                }
-            };
-            match known {
-                Some(at) => kept[at].1 = value,
-                None => kept.push((key, value)),
-            }
-        }
+        let entries = entries(raw);
         let mut fit = Fit::Whole;
-        for (key, value) in &kept {
+        for (key, value) in &entries {
             if self.values.append_taken(value)? == Fit::Partial {
                 fit = Fit::Partial;
             }
             self.keys.append_value(key);
         }
-        self.rows.end(kept.len(), true);
+        self.rows.end(entries.len(), true);
         Ok(fit)
     }
 
@@ -338,6 +308,31 @@ impl Maps {
             false,
         ))
     }
+}
+
+/// Keys and values of an object. Of a key that comes twice, the last value: readers know no map with a key twice.
+fn entries(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let mut kept: Vec<(Cow<'_, str>, &str)> = Vec::new();
+    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    for (key, value) in scan::fields(raw) {
+        let key = unescape(key);
+        // A small map is searched sooner than hashed.
+        let known = match kept.len() {
+            0..16 => kept.iter().position(|(k, _)| *k == key),
+            n => {
+                if places.is_empty() {
+                    places.extend(kept.iter().map(|(k, _)| k.clone()).zip(0..));
+                }
+                let place = *places.entry(key.clone()).or_insert(n);
+                Some(place).filter(|p| *p < n)
+            }
+        };
+        match known {
+            Some(at) => kept[at].1 = value,
+            None => kept.push((key, value)),
+        }
+    }
+    kept
 }
 
 impl Structs {

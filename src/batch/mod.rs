@@ -3,6 +3,7 @@
 pub mod buffer;
 mod builder;
 mod columns;
+mod headers;
 pub mod limits;
 pub mod plan;
 mod sealed;

@@ -189,7 +189,7 @@ fn property_names_may_be_quoted_or_not_and_values_numbers() {
 
 #[test]
 fn conditions_of_every_shape() {
-    let field = |field: &str, test| When::Field { field: field.to_owned(), test };
+    let field = |field: &str, test| When::Field { field: vec![field.to_owned()], test };
     let text = || "x".to_owned();
     for (condition, expected) in [
         ("{ field = 'f', equals = 'x' }", field("f", FieldTest::Equals(text()))),
