@@ -38,7 +38,7 @@ impl Schema {
         let columns = self.columns.iter().enumerate().map(|(i, (t, _))| format!("C{i} {}", typed::ddl(t)));
         let table = |name: &str, columns: String| {
             let text = format!("create external table {name} ({columns}) stored as parquet location '/tmp/{name}'");
-            (format!("000{}_{name}.sql", name.len()), text)
+            (format!("{:04}_{name}.sql", name.len()), text)
         };
         let columns = columns.collect::<Vec<_>>().join(", ");
         let tables = migrations::load(&[table("t", columns), table("dead_letters", DEAD_LETTERS.to_owned())]).unwrap();
