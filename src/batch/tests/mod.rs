@@ -1,6 +1,7 @@
 //! Tests of the core as a whole: DDL and settings in, rows and accounts out.
 
 mod buffer;
+mod json;
 mod options;
 mod parity;
 mod plan;
