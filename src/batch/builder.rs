@@ -185,6 +185,7 @@ impl Builder {
     ///
     /// An array or a map in which something does not fit is refused as a whole; a struct keeps the rest, also inside an
     /// array or a map: as in Spark.
+    #[inline]
     pub(super) fn append(&mut self, raw: &str) -> Result<Fit, Mismatch> {
         match self {
             Builder::Boolean(b) => b.append_option(coerce::boolean(raw)?),
@@ -195,8 +196,10 @@ impl Builder {
             Builder::Float32(b) => b.append_option(coerce::floating(raw)?),
             Builder::Float64(b) => b.append_option(coerce::floating(raw)?),
             Builder::Decimal(b, precision, scale) => b.append_option(decimal(raw, *precision, *scale)?),
-            Builder::Utf8(b) => b.append_option(some_text(raw)?),
-            Builder::Varchar(..) | Builder::Char(..) => self.append_text(some_text(raw)?.as_deref()),
+            Builder::Utf8(_) if raw.is_empty() => return Err(Mismatch),
+            Builder::Utf8(b) => b.append_option(text(raw)),
+            Builder::Varchar(..) | Builder::Char(..) if raw.is_empty() => return Err(Mismatch),
+            Builder::Varchar(..) | Builder::Char(..) => self.append_text(text(raw).as_deref()),
             Builder::Binary(b) => b.append_option(coerce::binary(raw)?),
             Builder::Date(b) => b.append_option(date(raw)?),
             Builder::Timestamp(b, zone) => b.append_option(timestamp(raw, zone)?),
@@ -241,11 +244,6 @@ impl Builder {
             Builder::Struct(s) => raw.starts_with('{') && (!wholly || s.takes_all(raw)),
         }
     }
-}
-
-/// The text of any value; empty text is none.
-pub(super) fn some_text(raw: &str) -> coerce::Coerced<Cow<'_, str>> {
-    if raw.is_empty() { Err(Mismatch) } else { Ok(text(raw)) }
 }
 
 impl Rows {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::builder::{Builder, Fit};
 use super::plan::PlannedTable;
 use super::source::Source;
-use crate::decode::{Reason, Reject, UnionRow, in_range};
+use crate::decode::{Reason, Reject, UnionRow, in_range, text};
 use crate::model::Record;
 
 /// Most bytes of a value that the detail of a dead letter shows.
@@ -158,6 +158,13 @@ fn append_field(builder: &mut Builder, row: &UnionRow<'_>, slot: usize) -> bool 
         builder.append_null();
         return false;
     };
+    // Most columns are texts: without a call.
+    if let Builder::Utf8(b) = builder
+        && !raw.is_empty()
+    {
+        b.append_option(text(raw));
+        return false;
+    }
     if let Ok(fit) = builder.append(raw) {
         return fit == Fit::Partial;
     }

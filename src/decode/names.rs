@@ -25,10 +25,15 @@ impl Names {
 
     /// The name that the key stands for, as it stands between its quotes; `hint` is tried first: keys of one producer
     /// mostly come in the order of the columns.
+    #[inline]
     pub fn find(&self, key: &str, hint: usize) -> Option<usize> {
-        self.look_up(&unescape(key), hint)
+        match key.as_bytes().contains(&b'\\') {
+            false => self.look_up(key, hint),
+            true => self.look_up(&unescape(key), hint),
+        }
     }
 
+    #[inline]
     fn look_up(&self, name: &str, hint: usize) -> Option<usize> {
         if self.names.get(hint).is_some_and(|f| f == name) {
             return Some(hint);

@@ -22,13 +22,15 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The text between a string's quotes with its escapes resolved.
+#[inline]
 pub fn unescape(inner: &str) -> Cow<'_, str> {
-    if !inner.as_bytes().contains(&b'\\') {
-        return Cow::Borrowed(inner);
-    }
+    if inner.as_bytes().contains(&b'\\') { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
+}
+
+fn unescaped(inner: &str) -> String {
     let mut out = String::with_capacity(inner.len());
     unescape_with(inner, &mut out, |out, c| out.push(c));
-    Cow::Owned(out)
+    out
 }
 
 /// Copies `inner` to `out`, giving each escaped character to `push`. A lone surrogate is `?`, as Java encodes it.
