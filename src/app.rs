@@ -244,7 +244,8 @@ impl App {
             locations: self.locations.clone(),
         };
         let sink = self.storage.uri("/");
-        let source = KafkaSource::subscribe(&self.kafka(), &self.settings.kafka.topics)?;
+        let (topics, headers) = (&self.settings.kafka.topics, self.plan.wants_headers());
+        let source = KafkaSource::subscribe_with(&self.kafka(), topics, headers)?;
         let pipeline = Pipeline::new(Parts {
             source: Box::new(source),
             plan: self.plan.clone(),

@@ -198,6 +198,61 @@ async fn the_in_process_cluster_keeps_the_contract_of_a_source() {
     kafka_keeps_the_contract(&cluster.bootstrap_servers(), "events").await;
 }
 
+/// Headers of the messages of partition 0 of `topic`, as a source brings them.
+async fn headers_of(config: &KafkaConfig, topic: &str, wanted: bool) -> Vec<Vec<(String, Option<Vec<u8>>)>> {
+    let config = KafkaConfig { group_id: format!("suite-{}", uuid::Uuid::new_v4()), ..config.clone() };
+    let mut source = KafkaSource::subscribe_with(&config, &[topic.to_owned()], wanted).unwrap();
+    let (generation, partitions) = assigned(&mut source).await;
+    let starts = partitions.into_iter().map(|p| (p, Start::Oldest)).collect();
+    source.assign(Assignment { generation, session: 1, starts });
+    let mut found = Vec::new();
+    while found.len() < 3 {
+        if let Event::Messages { chunk, .. } = next(&mut source).await {
+            found.extend(chunk.records().map(|r| {
+                assert_eq!(r.value, Some(&b"{}"[..]));
+                r.headers.iter().map(|(k, v)| (k.to_owned(), v.map(<[u8]>::to_vec))).collect()
+            }));
+        }
+    }
+    source.stop().await;
+    found
+}
+
+#[tokio::test]
+async fn headers_come_only_if_they_are_wanted() {
+    use rdkafka::message::{Header, OwnedHeaders};
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+    let cluster = EmbeddedKafka::start(&[("events", 1)]).unwrap();
+    let servers = cluster.bootstrap_servers();
+    let sending = servers.clone();
+    let sent = tokio::task::spawn_blocking(move || {
+        let mut settings = rdkafka::ClientConfig::new();
+        let producer: BaseProducer = settings.set("bootstrap.servers", sending).create().unwrap();
+        let header = |key, value| Header { key, value };
+        let many = OwnedHeaders::new()
+            .insert(header("trace", Some(&b"1"[..])))
+            .insert(header("é", None))
+            .insert(header("trace", Some(b"\xff")));
+        for headers in [Some(many), None, Some(OwnedHeaders::new().insert(header("", Some(&b""[..]))))] {
+            let record = BaseRecord::<(), [u8]>::to("events").payload(b"{}");
+            let record = if let Some(headers) = headers { record.headers(headers) } else { record };
+            producer.send(record).map_err(|(e, _)| e).unwrap();
+        }
+        producer.flush(Duration::from_secs(30)).unwrap();
+    });
+    sent.await.unwrap();
+    let config = kafka(&servers);
+    let header = |key: &str, value: Option<&[u8]>| (key.to_owned(), value.map(<[u8]>::to_vec));
+    let want = [
+        vec![header("trace", Some(b"1")), header("é", None), header("trace", Some(b"\xff"))],
+        vec![],
+        vec![header("", Some(b""))],
+    ];
+    assert_eq!(headers_of(&config, "events", true).await, want);
+    assert!(headers_of(&config, "events", false).await.iter().all(Vec::is_empty));
+}
+
 #[tokio::test]
 async fn real_kafka_keeps_the_contract_of_a_source() {
     let Some(stack) = landfall_stack::Stack::attach() else {

@@ -7,7 +7,8 @@ use super::columns::{Input, TableBuffer};
 use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
 use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
-use crate::config::settings::{OnMalformed, Unrouted};
+use super::unknown::UnknownFields;
+use crate::config::settings::{OnMalformed, Tombstones, Unrouted};
 use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
 use crate::fault::Fault;
 use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, Tail, TopicPartition};
@@ -83,6 +84,7 @@ pub struct BatchBuffer {
     accounting: Accounting,
     bytes: u64,
     timestamps: TimestampText,
+    unknown: UnknownFields,
     row: UnionRow<'static>,
 }
 
@@ -91,13 +93,14 @@ impl BatchBuffer {
     pub fn new(plan: Arc<Plan>) -> BatchBuffer {
         BatchBuffer {
             router: plan.router.clone(),
-            tables: plan.tables.iter().map(TableBuffer::new).collect(),
+            tables: plan.tables.iter().map(|t| TableBuffer::new(t, &plan.zone)).collect(),
             partitions: Vec::new(),
             by_name: HashMap::new(),
             latest: 0,
             accounting: Accounting::default(),
             bytes: 0,
             timestamps: TimestampText::new(plan.zone.clone()),
+            unknown: UnknownFields::default(),
             row: UnionRow::default(),
             plan,
         }
@@ -135,17 +138,20 @@ impl BatchBuffer {
         let value_len = record.value.map_or(0, <[u8]>::len);
         let too_large = value_len as u64 > self.plan.messages.max_message_bytes.get();
         let kept = if too_large { KEPT_OF_TOO_LARGE.min(value_len) } else { value_len };
-        let bytes = (record.key.map_or(0, <[u8]>::len) + kept) as u64;
+        let bytes = (record.key.map_or(0, <[u8]>::len) + kept + record.headers.bytes().len()) as u64;
         if self.messages() >= MAX_MESSAGES || (self.messages() > 0 && self.bytes + bytes > MAX_BYTES) {
             return Err(PushError::Full { messages: self.messages(), bytes: self.bytes });
         }
         match record.value {
+            None if self.plan.messages.tombstones == Tombstones::DeadLetter => {
+                self.bury(record, None, None, &Reject::new(Reason::Tombstone, "the message has a null value"));
+            }
             None => self.accounting.tombstones += 1,
             Some(value) => {
                 let mut row = std::mem::take(&mut self.row).recycle();
                 let done = match self.plan.read(value, &mut row) {
                     Ok(text) => {
-                        self.land(record, text, &row);
+                        self.land(record, text, &mut row);
                         Ok(())
                     }
                     Err(reject) => self.refuse(record, &value[..kept], reject),
@@ -176,22 +182,34 @@ impl BatchBuffer {
         Ok(self.latest)
     }
 
-    fn land(&mut self, record: &Record<'_>, message: &str, row: &UnionRow<'_>) {
+    fn land<'m>(&mut self, record: &Record<'_>, message: &'m str, row: &mut UnionRow<'m>) {
         let slots = &self.plan.route_slots;
         let mask = self.router.route(|i| row.raw(slots[i]).and_then(text));
         if mask.is_empty() {
             if self.plan.messages.unrouted == Unrouted::DeadLetter {
                 let reject = Reject::new(Reason::Unrouted, "no table's condition holds for it");
-                self.bury(record, message.as_bytes(), Some(message), &reject);
+                self.bury(record, Some(message.as_bytes()), Some(message), &reject);
             } else {
                 self.accounting.unrouted += 1;
             }
             return;
         }
+        let tables = &self.plan.tables;
+        if mask.tables().iter().any(|&t| tables[t].has_paths) {
+            self.plan.decoder.descend(row);
+        }
+        let strict = mask.tables().iter().filter(|&&t| tables[t].is_strict);
+        if let Some(reject) = strict.copied().find_map(|t| self.tables[t].refuses(&tables[t], row)) {
+            self.bury(record, Some(message.as_bytes()), Some(message), &reject);
+            return;
+        }
+        if let Some(known) = &self.plan.known_fields {
+            self.unknown.count(message, mask.tables(), known);
+        }
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let text = Some(message);
         let topic = &*self.partitions[self.latest].topic;
-        let input = Input { record, topic, row, text, bytes: message.as_bytes(), timestamp, reject: None };
+        let input = Input { record, topic, row, text, bytes: Some(message.as_bytes()), timestamp, reject: None };
         for &table in mask.tables() {
             self.tables[table].append(&input);
         }
@@ -208,14 +226,14 @@ impl BatchBuffer {
                 // The beginning of a message that is too large must not pass for the message.
                 let whole = reject.reason != Reason::TooLarge;
                 let text = std::str::from_utf8(kept).ok().filter(|_| whole);
-                self.bury(record, kept, text, &reject);
+                self.bury(record, Some(kept), text, &reject);
             }
         }
         Ok(())
     }
 
     /// Makes the message a row of the dead-letter table.
-    fn bury(&mut self, record: &Record<'_>, bytes: &[u8], text: Option<&str>, reject: &Reject) {
+    fn bury(&mut self, record: &Record<'_>, bytes: Option<&[u8]>, text: Option<&str>, reject: &Reject) {
         let table = self.plan.dead_letters.expect("the plan has a dead-letter table wherever a setting needs one");
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let row = &UnionRow::default();
@@ -224,7 +242,7 @@ impl BatchBuffer {
         self.accounting.dead_letters += 1;
     }
 
-    /// Bytes of keys and values; of a message that is too large, only those kept.
+    /// Bytes of keys, values and wanted headers; of a message that is too large, only those kept.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -271,6 +289,7 @@ impl BatchBuffer {
             }
         }
         let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
-        SealedBatch { partitions, tables, accounting, field_errors, bytes }
+        let unknown_fields = self.unknown.take(|table| &self.plan.tables[table].table.name);
+        SealedBatch { partitions, tables, accounting, field_errors, unknown_fields, bytes }
     }
 }

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{
-    ArrayBuilder, BinaryBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
-    Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
-};
 use arrow_array::{ArrayRef, Int64Array};
+use jiff::tz::TimeZone;
 
+use super::builder::{Builder, Fit};
 use super::plan::PlannedTable;
 use super::source::Source;
-use crate::decode::{Reject, UnionRow, coerce, text};
+use crate::decode::{Reason, Reject, UnionRow, in_range, text};
 use crate::model::Record;
-use crate::schema::HiveType;
-use crate::schema::arrow::data_type;
+
+/// Most bytes of a value that the detail of a dead letter shows.
+const SHOWN: usize = 200;
 
 /// All that a row can be made of.
 pub(super) struct Input<'r> {
@@ -24,8 +23,8 @@ pub(super) struct Input<'r> {
     pub row: &'r UnionRow<'r>,
     /// The whole message as text; `None` where it is no UTF-8 or too large.
     pub text: Option<&'r str>,
-    /// The message, or its first bytes where it is too large.
-    pub bytes: &'r [u8],
+    /// The message, or its first bytes where it is too large; `None` for a tombstone.
+    pub bytes: Option<&'r [u8]>,
     /// The Kafka timestamp as text.
     pub timestamp: Option<&'r str>,
     /// Why it is a dead letter.
@@ -39,11 +38,11 @@ pub(super) struct TableBuffer {
 }
 
 impl TableBuffer {
-    pub(super) fn new(table: &PlannedTable) -> TableBuffer {
+    pub(super) fn new(table: &PlannedTable, zone: &TimeZone) -> TableBuffer {
         let columns = table.table.columns.iter().zip(&table.sources);
         let columns = columns.map(|(c, &source)| ColumnBuffer {
             source,
-            builder: (source != Source::BatchId).then(|| Builder::new(&c.hive_type)),
+            builder: (source != Source::BatchId).then(|| Builder::new(&c.hive_type, zone)),
             errors: 0,
         });
         TableBuffer { columns: columns.collect(), rows: 0 }
@@ -54,6 +53,27 @@ impl TableBuffer {
             column.append(input);
         }
         self.rows += 1;
+    }
+
+    /// Why the message is none for this table, `table`, if it has a value of another type than its column.
+    pub(super) fn refuses(&self, table: &PlannedTable, row: &UnionRow<'_>) -> Option<Reject> {
+        let (column, raw) = table.table.columns.iter().zip(&self.columns).find_map(|(column, buffer)| {
+            let Source::Field(slot) = buffer.source else { return None };
+            let raw = row.raw(slot)?;
+            let fits = buffer.builder.as_ref().is_none_or(|b| b.takes(raw, true));
+            (!fits).then_some((column, raw))
+        })?;
+        let mut end = raw.len().min(SHOWN);
+        while !raw.is_char_boundary(end) {
+            end -= 1;
+        }
+        let found = match raw {
+            "" => "something that is no object stands in the way of its path".to_owned(),
+            _ if end < raw.len() => format!("found {}…", &raw[..end]),
+            _ => format!("found {raw}"),
+        };
+        let detail = format!("table {}, column {} {}: {found}", table.table.name, column.name, column.hive_type);
+        Some(Reject::new(Reason::TypeError, detail))
     }
 
     /// The columns, leaving none behind; `None` for a column that holds the batch's number.
@@ -87,25 +107,28 @@ impl ColumnBuffer {
         let Some(builder) = &mut self.builder else { return };
         let record = input.record;
         match self.source {
-            Source::Field(slot) => self.errors += u64::from(builder.append_field(input.row, slot)),
-            Source::Value => builder.append_bytes(Some(input.bytes), input.text),
+            Source::Field(slot) => self.errors += u64::from(append_field(builder, input.row, slot)),
+            Source::Value => append_bytes(builder, input.bytes, input.text),
             Source::Key => {
                 let key = record.key.map(String::from_utf8_lossy);
-                builder.append_bytes(record.key, key.as_deref())
+                append_bytes(builder, record.key, key.as_deref());
             }
             Source::Timestamp => match builder {
-                Builder::Utf8(b) => b.append_option(input.timestamp),
                 Builder::Int64(b) => b.append_option(record.timestamp_ms),
-                // Microseconds reach the year 294246; what Kafka may claim beyond it has no value here.
-                Builder::Micros(b) => b.append_option(record.timestamp_ms.and_then(|ms| ms.checked_mul(1000))),
-                other => other.append_null(),
+                Builder::Timestamp(b, _) => {
+                    let micros = record.timestamp_ms.map(|ms| ms.checked_mul(1000).and_then(|us| in_range(us).ok()));
+                    self.errors += u64::from(micros == Some(None));
+                    b.append_option(micros.flatten());
+                }
+                other => other.append_text(input.timestamp),
             },
             Source::Topic => builder.append_text(Some(input.topic)),
             Source::Partition => match builder {
                 Builder::Int32(b) => b.append_value(record.partition.partition),
-                other => other.append_i64(i64::from(record.partition.partition)),
+                other => append_i64(other, i64::from(record.partition.partition)),
             },
-            Source::Offset => builder.append_i64(record.offset),
+            Source::Offset => append_i64(builder, record.offset),
+            Source::Headers => builder.append_headers(record.headers),
             Source::Reason => builder.append_text(input.reject.map(|r| r.reason.as_str())),
             Source::Detail => builder.append_text(input.reject.map(|r| r.detail.as_str())),
             Source::BatchId => {}
@@ -113,114 +136,40 @@ impl ColumnBuffer {
     }
 }
 
-/// An Arrow builder by the type of its column.
-enum Builder {
-    Boolean(BooleanBuilder),
-    Int8(Int8Builder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    Float32(Float32Builder),
-    Float64(Float64Builder),
-    Utf8(StringBuilder),
-    Binary(BinaryBuilder),
-    Micros(TimestampMicrosecondBuilder),
+fn append_i64(builder: &mut Builder, value: i64) {
+    match builder {
+        Builder::Int64(b) => b.append_value(value),
+        other => other.append_null(),
+    }
 }
 
-macro_rules! each {
-    ($builder:expr, $b:ident => $body:expr) => {
-        match $builder {
-            Builder::Boolean($b) => $body,
-            Builder::Int8($b) => $body,
-            Builder::Int16($b) => $body,
-            Builder::Int32($b) => $body,
-            Builder::Int64($b) => $body,
-            Builder::Float32($b) => $body,
-            Builder::Float64($b) => $body,
-            Builder::Utf8($b) => $body,
-            Builder::Binary($b) => $body,
-            Builder::Micros($b) => $body,
-        }
+fn append_bytes(builder: &mut Builder, bytes: Option<&[u8]>, text: Option<&str>) {
+    match builder {
+        Builder::Binary(b) => b.append_option(bytes),
+        other => other.append_text(text),
+    }
+}
+
+/// Appends the last value of a field that fits, as Spark has it: `1,"x"` is 1 for a number. Says whether the last value
+/// of all, or something in it, was of another type.
+#[inline]
+fn append_field(builder: &mut Builder, row: &UnionRow<'_>, slot: usize) -> bool {
+    let Some(raw) = row.raw(slot) else {
+        builder.append_null();
+        return false;
     };
-}
-
-impl Builder {
-    fn new(hive_type: &HiveType) -> Builder {
-        match hive_type {
-            HiveType::Boolean => Builder::Boolean(BooleanBuilder::new()),
-            HiveType::TinyInt => Builder::Int8(Int8Builder::new()),
-            HiveType::SmallInt => Builder::Int16(Int16Builder::new()),
-            HiveType::Int => Builder::Int32(Int32Builder::new()),
-            HiveType::BigInt => Builder::Int64(Int64Builder::new()),
-            HiveType::Float => Builder::Float32(Float32Builder::new()),
-            HiveType::Double => Builder::Float64(Float64Builder::new()),
-            HiveType::String => Builder::Utf8(StringBuilder::new()),
-            HiveType::Binary => Builder::Binary(BinaryBuilder::new()),
-            HiveType::Timestamp => {
-                Builder::Micros(TimestampMicrosecondBuilder::new().with_data_type(data_type(hive_type)))
-            }
-            other => unreachable!("the plan lets no column of type {other} through yet"),
-        }
+    // Most columns are texts: without a call.
+    if let Builder::Utf8(b) = builder
+        && !raw.is_empty()
+    {
+        b.append_option(text(raw));
+        return false;
     }
-
-    fn finish(&mut self) -> ArrayRef {
-        each!(self, b => ArrayBuilder::finish(b))
+    if let Ok(fit) = builder.append(raw) {
+        return fit == Fit::Partial;
     }
-
-    /// For a source that cannot fill the type; the plan lets none through.
-    fn append_null(&mut self) {
-        debug_assert!(false, "the plan has paired a source with a type it cannot fill");
-        each!(self, b => b.append_null());
+    if !row.before(slot).any(|raw| builder.append(raw).is_ok()) {
+        builder.append_null();
     }
-
-    fn append_i64(&mut self, value: i64) {
-        match self {
-            Builder::Int64(b) => b.append_value(value),
-            other => other.append_null(),
-        }
-    }
-
-    fn append_text(&mut self, value: Option<&str>) {
-        match self {
-            Builder::Utf8(b) => b.append_option(value),
-            other => other.append_null(),
-        }
-    }
-
-    fn append_bytes(&mut self, bytes: Option<&[u8]>, text: Option<&str>) {
-        match self {
-            Builder::Binary(b) => b.append_option(bytes),
-            other => other.append_text(text),
-        }
-    }
-
-    /// Says whether the value was of another type.
-    #[inline]
-    fn append_field(&mut self, row: &UnionRow<'_>, slot: usize) -> bool {
-        macro_rules! convert {
-            ($b:expr, $convert:expr) => {{
-                let (value, mismatch) = row.convert(slot, $convert);
-                $b.append_option(value);
-                mismatch
-            }};
-        }
-        match self {
-            // Any value converts to a string, so the last one stays.
-            Builder::Utf8(b) => {
-                b.append_option(row.raw(slot).and_then(text));
-                false
-            }
-            Builder::Boolean(b) => convert!(b, coerce::boolean),
-            Builder::Int8(b) => convert!(b, coerce::integer),
-            Builder::Int16(b) => convert!(b, coerce::integer),
-            Builder::Int32(b) => convert!(b, coerce::integer),
-            Builder::Int64(b) => convert!(b, coerce::integer),
-            Builder::Float32(b) => convert!(b, coerce::floating),
-            Builder::Float64(b) => convert!(b, coerce::floating),
-            Builder::Binary(_) | Builder::Micros(_) => {
-                self.append_null();
-                true
-            }
-        }
-    }
+    true
 }

@@ -1,7 +1,9 @@
 //! Micro-batches: messages become rows of all their tables until the batch is sealed.
 
 pub mod buffer;
+mod builder;
 mod columns;
+mod headers;
 pub mod limits;
 pub mod plan;
 mod sealed;
@@ -9,9 +11,10 @@ mod source;
 #[cfg(test)]
 mod tests;
 pub mod trigger;
+mod unknown;
 
 pub use buffer::{BatchBuffer, PushError};
 pub use plan::{Plan, PlannedTable};
-pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
+pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, UnknownField};
 pub use source::Source;
 pub use trigger::{SealReason, Trigger};

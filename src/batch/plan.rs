@@ -1,6 +1,6 @@
 //! Tables and settings, resolved once into what every message goes through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_schema::SchemaRef;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -8,8 +8,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::limits::MAX_BYTES;
 use super::source::Source;
 use crate::config::Settings;
-use crate::config::settings::{ColumnSource, Messages, OnMalformed, Unrouted};
-use crate::decode::{Decoder, Reason, Reject, UnionRow};
+use crate::config::settings::{ColumnSource, Messages, OnMalformed, OnTypeError, Tombstones, Unrouted};
+use crate::decode::{Decoder, Names, Reason, Reject, UnionRow};
 use crate::route::Router;
 use crate::schema::{Column, HiveType, Table, arrow_schema};
 
@@ -28,6 +28,8 @@ pub struct Plan {
     pub(super) router: Router,
     /// Slots of the router's fields.
     pub(super) route_slots: Vec<usize>,
+    /// Fields at the top level that are known to each table, if unknown ones are to be counted.
+    pub(super) known_fields: Option<Vec<Names>>,
 }
 
 /// A table and where its columns come from.
@@ -39,6 +41,10 @@ pub struct PlannedTable {
     pub schema: SchemaRef,
     /// Source of each column.
     pub sources: Vec<Source>,
+    /// Whether a message with a value of another type than its column is a dead letter.
+    pub is_strict: bool,
+    /// Whether a column is filled from the end of a path.
+    pub has_paths: bool,
     /// Physical names of the columns that hold whole messages: rarely the same twice.
     pub raw_columns: Vec<String>,
     /// Physical names of the columns that hold Kafka timestamps as text: rarely the same twice.
@@ -51,7 +57,7 @@ impl Plan {
         let mut b = Builder { tables, settings, fields: Vec::new(), errors: Vec::new() };
         b.check_names();
         let dead_letters = b.dead_letters();
-        let planned = (0..tables.len()).map(|i| b.table(i, dead_letters == Some(i))).collect();
+        let planned: Vec<PlannedTable> = (0..tables.len()).map(|i| b.table(i, dead_letters == Some(i))).collect();
         let zone = b.zone();
         let max = settings.messages.max_message_bytes.get();
         if max > MAX_BYTES / 2 {
@@ -60,13 +66,27 @@ impl Plan {
         let taking = tables.iter().enumerate().filter(|(i, _)| dead_letters != Some(*i));
         let when = |t: &Table| settings.tables.get(&t.name).and_then(|s| s.when.as_ref());
         let router = Router::new(taking.map(|(i, t)| (i, when(t))));
-        let route_slots = router.fields().iter().map(|f| b.slot(f)).collect();
+        let route_slots: Vec<usize> = router.fields().iter().map(|f| b.slot(f)).collect();
+        let known_fields = settings.messages.count_unknown_fields.then(|| {
+            let routes = router.fields().iter().map(|f| &f[0]);
+            let fields = |p: &PlannedTable| -> BTreeSet<String> {
+                let slots =
+                    p.sources.iter().filter_map(|s| if let Source::Field(slot) = s { Some(*slot) } else { None });
+                slots.map(|slot| &b.fields[slot][0]).chain(routes.clone()).cloned().collect()
+            };
+            planned.iter().map(|p| Names::new(fields(p).into_iter().collect())).collect()
+        });
         if !b.errors.is_empty() {
             return Err(b.errors);
         }
-        let decoder = Decoder::new(b.fields, settings.messages.max_depth.get());
+        let decoder = Decoder::new(&b.fields, &route_slots, settings.messages.max_depth.get());
         let messages = settings.messages.clone();
-        Ok(Plan { tables: planned, dead_letters, messages, zone, decoder, router, route_slots })
+        Ok(Plan { tables: planned, dead_letters, messages, zone, decoder, router, route_slots, known_fields })
+    }
+
+    /// Whether a column wants the headers of messages.
+    pub fn wants_headers(&self) -> bool {
+        self.tables.iter().any(|t| t.sources.contains(&Source::Headers))
     }
 
     /// The message as text, its fields in `row`; or why it is no good.
@@ -85,15 +105,15 @@ impl Plan {
 struct Builder<'a> {
     tables: &'a [Table],
     settings: &'a Settings,
-    /// Every JSON field that is wanted; its place is its slot.
-    fields: Vec<String>,
+    /// Every JSON field that is wanted, by its path; its place is its slot.
+    fields: Vec<Vec<String>>,
     errors: Vec<String>,
 }
 
 impl Builder<'_> {
-    fn slot(&mut self, field: &str) -> usize {
-        self.fields.iter().position(|f| f == field).unwrap_or_else(|| {
-            self.fields.push(field.to_owned());
+    fn slot(&mut self, path: &[String]) -> usize {
+        self.fields.iter().position(|f| f == path).unwrap_or_else(|| {
+            self.fields.push(path.to_vec());
             self.fields.len() - 1
         })
     }
@@ -114,11 +134,18 @@ impl Builder<'_> {
 
     fn dead_letters(&mut self) -> Option<usize> {
         let Messages { on_malformed, unrouted, dead_letter_table, .. } = &self.settings.messages;
+        let strict = self.settings.tables.iter().find(|(_, t)| t.on_type_error == Some(OnTypeError::DeadLetter));
         let found = self.tables.iter().position(|t| t.name == dead_letter_table.to_lowercase());
         let asks = if *on_malformed == OnMalformed::DeadLetter {
-            "messages.on_malformed"
+            "messages.on_malformed".to_owned()
         } else if *unrouted == Unrouted::DeadLetter {
-            "messages.unrouted"
+            "messages.unrouted".to_owned()
+        } else if self.settings.messages.tombstones == Tombstones::DeadLetter {
+            "messages.tombstones".to_owned()
+        } else if self.settings.messages.on_type_error == OnTypeError::DeadLetter {
+            "messages.on_type_error".to_owned()
+        } else if let Some((name, _)) = strict {
+            format!("tables.{name}.on_type_error")
         } else {
             return found;
         };
@@ -179,8 +206,12 @@ impl Builder<'_> {
             let fits = move |c: &Column| hive_type.as_ref().is_none_or(|t| *t == c.hive_type);
             columns.filter(|(c, s)| **s == source && fits(c)).map(|(c, _)| c.physical_name.clone()).collect()
         };
+        let paths = sources.iter().any(|s| matches!(s, Source::Field(slot) if self.fields[*slot].len() > 1));
+        let on_type_error = configured.and_then(|s| s.on_type_error).unwrap_or(self.settings.messages.on_type_error);
         PlannedTable {
             schema: arrow_schema(table),
+            is_strict: on_type_error == OnTypeError::DeadLetter,
+            has_paths: paths,
             raw_columns: of(Source::Value, None),
             timestamp_text_columns: of(Source::Timestamp, Some(HiveType::String)),
             table: table.clone(),
@@ -201,24 +232,19 @@ impl Builder<'_> {
         } else if let Some(source) = Source::built_in(&c.physical_name) {
             (format!("table {t}, column {name}"), Source::new(&source, |f| self.slot(f)))
         } else {
-            (format!("table {t}, column {name}"), Source::Field(self.slot(name)))
+            (format!("table {t}, column {name}"), Source::Field(self.slot(std::slice::from_ref(name))))
         };
         if dead && matches!(source, Source::Field(_)) {
             self.errors.push(format!(
                 "{key}: a dead letter has no JSON fields; give the column a kafka.… source in {own_key}"
             ));
-        } else if !source.types().contains(&c.hive_type) {
-            let allowed: Vec<String> = source.types().iter().map(ToString::to_string).collect();
-            let other = match source {
-                Source::Field(_) => format!(", or give it a kafka.… source in {own_key}"),
-                _ => String::new(),
-            };
+        } else if !source.fills(&c.hive_type) {
             self.errors.push(format!(
-                "{key}: {} cannot fill a column of type {} (migration {}); make it one of {}{other}",
+                "{key}: {} cannot fill a column of type {} (migration {}); make it one of {}",
                 source.name(),
                 c.hive_type,
                 table.migration,
-                allowed.join(", ")
+                source.types()
             ));
         }
         source

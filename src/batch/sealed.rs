@@ -17,6 +17,8 @@ pub struct SealedBatch {
     pub accounting: Accounting,
     /// Values that became null because they were of another type than their column.
     pub field_errors: Vec<FieldErrors>,
+    /// Fields that no column of their table takes, if they are to be counted.
+    pub unknown_fields: Vec<UnknownField>,
     /// Bytes of keys and values; of a message that is too large, only those kept.
     pub bytes: u64,
 }
@@ -44,6 +46,17 @@ pub struct FieldErrors {
     /// Column name as written in the DDL.
     pub column: String,
     /// How many.
+    pub count: u64,
+}
+
+/// A field at the top level of messages that no column of their table takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownField {
+    /// Table name.
+    pub table: String,
+    /// The field's name; `…` stands for all that were too many or too long to be counted one by one.
+    pub field: String,
+    /// In how many messages it came, twice in one counted twice.
     pub count: u64,
 }
 

@@ -6,7 +6,7 @@ use crate::schema::HiveType;
 /// Where a column's values come from, resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The JSON field in this slot of the decoder.
+    /// The JSON field, or the end of a path, in this slot of the decoder.
     Field(usize),
     /// The message.
     Value,
@@ -20,6 +20,8 @@ pub enum Source {
     Partition,
     /// Its offset.
     Offset,
+    /// Its headers.
+    Headers,
     /// The number of the batch.
     BatchId,
     /// Why it is a dead letter.
@@ -55,16 +57,18 @@ impl Source {
         })
     }
 
-    /// A source of the configuration; `slot` gives the slot of a field.
-    pub(super) fn new(source: &ColumnSource, slot: impl FnOnce(&str) -> usize) -> Source {
+    /// A source of the configuration; `slot` gives the slot of a field, by its path.
+    pub(super) fn new(source: &ColumnSource, slot: impl FnOnce(&[String]) -> usize) -> Source {
         match source {
-            ColumnSource::Field(name) => Source::Field(slot(name)),
+            ColumnSource::Field(name) => Source::Field(slot(std::slice::from_ref(name))),
+            ColumnSource::Path(names) => Source::Field(slot(names)),
             ColumnSource::KafkaValue => Source::Value,
             ColumnSource::KafkaKey => Source::Key,
             ColumnSource::KafkaTimestamp => Source::Timestamp,
             ColumnSource::KafkaTopic => Source::Topic,
             ColumnSource::KafkaPartition => Source::Partition,
             ColumnSource::KafkaOffset => Source::Offset,
+            ColumnSource::KafkaHeaders => Source::Headers,
             ColumnSource::BatchId => Source::BatchId,
         }
     }
@@ -79,24 +83,40 @@ impl Source {
             Source::Topic => "kafka.topic",
             Source::Partition => "kafka.partition",
             Source::Offset => "kafka.offset",
+            Source::Headers => "kafka.headers",
             Source::BatchId => "batch.id",
             Source::Reason => "the dead letter's reason",
             Source::Detail => "the dead letter's detail",
         }
     }
 
-    /// The types of columns that it can fill.
-    pub(super) fn types(self) -> &'static [HiveType] {
+    /// Whether it can fill a column of this type.
+    pub(super) fn fills(self, hive_type: &HiveType) -> bool {
         use HiveType as T;
+        let is_text = matches!(hive_type, T::String | T::Varchar(_) | T::Char(_));
         match self {
-            Source::Field(_) => {
-                &[T::Boolean, T::TinyInt, T::SmallInt, T::Int, T::BigInt, T::Float, T::Double, T::String]
+            Source::Field(_) => true,
+            Source::Value | Source::Key => is_text || *hive_type == T::Binary,
+            Source::Timestamp => is_text || matches!(hive_type, T::Timestamp | T::BigInt),
+            Source::Topic | Source::Reason | Source::Detail => is_text,
+            Source::Partition => matches!(hive_type, T::Int | T::BigInt),
+            Source::Offset | Source::BatchId => *hive_type == T::BigInt,
+            Source::Headers => {
+                is_text || matches!(hive_type, T::Map(value) if matches!(**value, T::String | T::Binary))
             }
-            Source::Value | Source::Key => &[T::String, T::Binary],
-            Source::Timestamp => &[T::String, T::Timestamp, T::BigInt],
-            Source::Topic | Source::Reason | Source::Detail => &[T::String],
-            Source::Partition => &[T::Int, T::BigInt],
-            Source::Offset | Source::BatchId => &[T::BigInt],
+        }
+    }
+
+    /// The types that it can fill, in words.
+    pub(super) fn types(self) -> &'static str {
+        match self {
+            Source::Field(_) => "any",
+            Source::Value | Source::Key => "string, varchar, char, binary",
+            Source::Timestamp => "string, varchar, char, timestamp, bigint",
+            Source::Topic | Source::Reason | Source::Detail => "string, varchar, char",
+            Source::Partition => "int, bigint",
+            Source::Offset | Source::BatchId => "bigint",
+            Source::Headers => "map<string,string>, map<string,binary>, string, varchar, char",
         }
     }
 }

@@ -105,16 +105,16 @@ const fn free(
 use Kind::{Bool, ColumnSource, Condition, Count, Duration, List, OneOf, Property, Size, Text};
 
 const NAME: &str = "letters, digits and _";
-const SOURCE: &str = "a JSON field's name, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, batch.id";
+const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id";
 
 #[rustfmt::skip]
-const KEYS: [Key; 34] = [
+const KEYS: [Key; 38] = [
     key("job", Text(scalar::job), "landfall", "letters, digits, `.`, `_`, `-`, the first a letter or digit",
         "The job's name: in file footers, owner files and the consumer group's name."),
     key("migrations", Text(scalar::some_text), "migrations", "a folder's path",
         "Folder of the `NNNN_name.sql` files that declare the tables."),
     key("timestamp_zone", Text(scalar::zone), "UTC", "the IANA name of a time zone, such as UTC or Europe/Berlin",
-        "Zone in which a Kafka timestamp becomes text."),
+        "Zone in which a Kafka timestamp becomes text, and of texts that become timestamps and name no zone."),
 
     key("kafka.bootstrap_servers", Text(scalar::host_ports), "localhost:9092", "host:port, several with commas between",
         "Brokers to ask first."),
@@ -160,6 +160,12 @@ const KEYS: [Key; 34] = [
         "What a malformed message becomes: a dead letter, a counted drop, or the end of the daemon."),
     key("messages.unrouted", OneOf(&["drop", "dead_letter"]), "drop", "",
         "What a good message becomes that no table wants; it is counted either way."),
+    key("messages.on_type_error", OneOf(&["null", "dead_letter"]), "null", "",
+        "What becomes of a message with a value of another type than its column: it lands with null there, counted, or as a dead letter and in no table."),
+    key("messages.tombstones", OneOf(&["count", "dead_letter"]), "count", "",
+        "What a message with a null value becomes; it is counted either way."),
+    key("messages.count_unknown_fields", Bool, "false", "",
+        "Count the top-level fields of messages that no column of their table takes, by table and field. It costs another look at every message."),
     key("messages.max_message_bytes", Size, "16MiB", "", "A longer message is a dead letter with its first bytes and its length."),
     key("messages.max_depth", Count, "1000", "", "A message nested deeper is a dead letter."),
     key("messages.dead_letter_table", Text(scalar::hive_name), "dead_letters", NAME,
@@ -167,6 +173,8 @@ const KEYS: [Key; 34] = [
 
     free("tables.<table>.when", Condition, "every message", "{ field = \"…\", equals = \"…\" } and the like, see below",
         "Which messages the table takes. A later file or variable replaces it as a whole."),
+    free("tables.<table>.on_type_error", OneOf(&["null", "dead_letter"]), "messages.on_type_error", "",
+        "The same as `messages.on_type_error`, for this table."),
     free("tables.<table>.columns.<column>", ColumnSource, "the JSON field of the column's name", SOURCE,
         "Where a column's values come from. The column is named as in the DDL."),
     free("tables.\"*\".columns.<column>", ColumnSource, "the JSON field of the column's name", SOURCE,

@@ -8,8 +8,8 @@ use super::problem::{ConfigError, Problem};
 use super::reader::{Reader, text};
 use super::scalar;
 use super::settings::{
-    ColumnSource, Kafka, Log, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage, TableSettings,
-    Trigger, Unrouted,
+    ColumnSource, Kafka, Log, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets, Storage,
+    TableSettings, Tombstones, Trigger, Unrouted,
 };
 use super::tree::{Node, join_path};
 use super::{source, when};
@@ -105,10 +105,20 @@ fn messages(reader: &mut Reader<'_>) -> Messages {
             "dead_letter" => Unrouted::DeadLetter,
             _ => Unrouted::Drop,
         },
+        on_type_error: on_type_error(reader.one_of("messages.on_type_error")),
+        tombstones: match reader.one_of("messages.tombstones") {
+            "dead_letter" => Tombstones::DeadLetter,
+            _ => Tombstones::Count,
+        },
+        count_unknown_fields: reader.bool("messages.count_unknown_fields"),
         max_message_bytes: reader.size("messages.max_message_bytes"),
         max_depth: reader.count("messages.max_depth"),
         dead_letter_table: reader.text("messages.dead_letter_table"),
     }
+}
+
+fn on_type_error(word: &str) -> OnTypeError {
+    if word == "dead_letter" { OnTypeError::DeadLetter } else { OnTypeError::Null }
 }
 
 fn tables(reader: &mut Reader<'_>) -> BTreeMap<String, TableSettings> {
@@ -130,7 +140,11 @@ fn tables(reader: &mut Reader<'_>) -> BTreeMap<String, TableSettings> {
             Some(condition) => when::parse(reader, &format!("{key}.when"), condition),
             None => None,
         };
-        tables.insert(name.clone(), TableSettings { when, columns: columns(reader, name) });
+        let strict = node.get("on_type_error").and_then(|node| {
+            let word = reader.word("tables.<table>.on_type_error", &format!("{key}.on_type_error"), node);
+            word.map(on_type_error)
+        });
+        tables.insert(name.clone(), TableSettings { when, on_type_error: strict, columns: columns(reader, name) });
     }
     tables
 }

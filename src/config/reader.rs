@@ -77,11 +77,13 @@ impl<'a> Reader<'a> {
 
     /// One of the words of the key at `path`.
     pub(super) fn one_of(&mut self, path: &str) -> &'static str {
-        self.read(path, |node, key| {
-            let given = text(node)?;
-            let words = if let Kind::OneOf(words) = key.kind { words } else { &[] };
-            words.iter().copied().find(|word| *word == given).ok_or("not a word known here".to_owned())
-        })
+        self.read(path, known_word)
+    }
+
+    /// One of the words of the key listed as `pattern`, in `node`, whose key is `key`.
+    pub(super) fn word(&mut self, pattern: &str, key: &str, node: &Node) -> Option<&'static str> {
+        let listed = find(pattern);
+        known_word(node, listed).map_err(|reason| self.refuse(key.to_owned(), node, &reason, &listed.allowed())).ok()
     }
 
     /// A list of texts: at least one, none twice.
@@ -172,6 +174,12 @@ pub(super) fn text(node: &Node) -> Result<&str, String> {
         Value::Text(text) => Ok(text),
         _ => Err("not a text in quotes".to_owned()),
     }
+}
+
+fn known_word(node: &Node, key: &Key) -> Result<&'static str, String> {
+    let given = text(node)?;
+    let words = if let Kind::OneOf(words) = key.kind { words } else { &[] };
+    words.iter().copied().find(|word| *word == given).ok_or("not a word known here".to_owned())
 }
 
 fn checked_text(node: &Node, key: &Key) -> Result<String, String> {

@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use regex::Regex;
+
 use super::secret::Properties;
 
 /// One job: topics in, tables out, one checkpoint.
@@ -15,7 +17,8 @@ pub struct Settings {
     pub job: String,
     /// `migrations`: folder of `NNNN_name.sql` files. Default `migrations`.
     pub migrations: PathBuf,
-    /// `timestamp_zone`: IANA name of the zone in which a Kafka timestamp becomes text. Default `UTC`.
+    /// `timestamp_zone`: IANA name of the zone in which a Kafka timestamp becomes text, and of texts that become
+    /// timestamps and name no zone. Default `UTC`.
     pub timestamp_zone: String,
     /// `[kafka]`
     pub kafka: Kafka,
@@ -153,6 +156,12 @@ pub struct Messages {
     pub on_malformed: OnMalformed,
     /// `unrouted`: what happens to a good message that no route wants; it is counted either way. Default `drop`.
     pub unrouted: Unrouted,
+    /// `on_type_error`, where a table says nothing else. Default `null`.
+    pub on_type_error: OnTypeError,
+    /// `tombstones`. Default `count`.
+    pub tombstones: Tombstones,
+    /// `count_unknown_fields`: top-level fields that no column of a table takes are counted. Default false.
+    pub count_unknown_fields: bool,
     /// `max_message_bytes`: a longer message is a dead letter with its first bytes and its length. Default 16 MiB.
     pub max_message_bytes: NonZeroU64,
     /// `max_depth`: a message nested deeper is a dead letter. Default 1000.
@@ -181,11 +190,31 @@ pub enum Unrouted {
     DeadLetter,
 }
 
+/// What happens to a message with a value of another type than its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTypeError {
+    /// It lands with null in place of the value, which is counted.
+    Null,
+    /// It lands in no table and becomes a row of the dead-letter table.
+    DeadLetter,
+}
+
+/// What happens to a message with a null value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tombstones {
+    /// It is counted and dropped.
+    Count,
+    /// It is counted as a dead letter and becomes a row of the dead-letter table.
+    DeadLetter,
+}
+
 /// `[tables.NAME]`
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TableSettings {
     /// `when`: which messages the table takes; `None`: every message.
     pub when: Option<When>,
+    /// `on_type_error`; `None`: as `[messages]` says.
+    pub on_type_error: Option<OnTypeError>,
     /// `columns`: sources by column name as written in the DDL.
     pub columns: BTreeMap<String, ColumnSource>,
 }
@@ -195,6 +224,8 @@ pub struct TableSettings {
 pub enum ColumnSource {
     /// The JSON field of this name, at the top level of the message.
     Field(String),
+    /// `$.a.b`: the JSON field at the end of this path, of two names at least.
+    Path(Vec<String>),
     /// `kafka.value`: the message itself, as text or bytes.
     KafkaValue,
     /// `kafka.key`
@@ -207,6 +238,8 @@ pub enum ColumnSource {
     KafkaPartition,
     /// `kafka.offset`
     KafkaOffset,
+    /// `kafka.headers`: as a map, or as the text of a JSON object.
+    KafkaHeaders,
     /// `batch.id`: number of the batch that landed the row.
     BatchId,
 }
@@ -216,8 +249,8 @@ pub enum ColumnSource {
 pub enum When {
     /// `{ field = "f", equals = "x" }` and the like, on the field's text.
     Field {
-        /// Name of the top-level JSON field.
-        field: String,
+        /// Name of the top-level JSON field, or the names of a path below it.
+        field: Vec<String>,
         /// The test.
         test: FieldTest,
     },
@@ -240,8 +273,41 @@ pub enum FieldTest {
     StartsWith(String),
     /// `ends_with`
     EndsWith(String),
+    /// `matches`
+    Matches(Pattern),
     /// `in`
     In(Vec<String>),
     /// `exists = true` or `false`
     Exists(bool),
+}
+
+/// A regular expression that was found good.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles it; an error says what is wrong, and where if that is known.
+    pub fn new(text: &str) -> Result<Pattern, String> {
+        Regex::new(text).map(Pattern).map_err(|e| {
+            let said = e.to_string();
+            // The library draws the pattern and, below it, marks the place; both lines begin with four blanks.
+            let mark = said.lines().find(|line| line.trim_start().starts_with('^')).and_then(|line| line.find('^'));
+            let what = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            match mark.and_then(|at| at.checked_sub(4)) {
+                Some(at) if !text.contains('\n') => format!("{what}, at character {}", at + 1),
+                _ => what,
+            }
+        })
+    }
+
+    /// Whether it matches somewhere in the text.
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
 }

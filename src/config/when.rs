@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use super::known::nearest;
 use super::reader::{Reader, text};
-use super::settings::{FieldTest, When};
+use super::settings::{FieldTest, Pattern, When};
+use super::source;
 use super::tree::{Node, Value};
 
-const TESTS: [&str; 6] = ["equals", "contains", "starts_with", "ends_with", "in", "exists"];
+const TESTS: [&str; 7] = ["equals", "contains", "starts_with", "ends_with", "matches", "in", "exists"];
 const GROUPS: [&str; 3] = ["all", "any", "not"];
-const SHAPE: &str = "{ field = \"…\" } with one of equals, contains, starts_with, ends_with, in, exists; or one of { all = [ … ] }, { any = [ … ] }, { not = { … } }";
+const SHAPE: &str = "{ field = \"…\" } with one of equals, contains, starts_with, ends_with, matches, in, exists; or one of { all = [ … ] }, { any = [ … ] }, { not = { … } }";
 
 /// Reads the condition in `node`, whose key is `key`; reports what is wrong with it, and then gives `None`.
 pub(super) fn parse(reader: &mut Reader<'_>, key: &str, node: &Node) -> Option<When> {
@@ -53,7 +54,6 @@ fn has_known_names(reader: &mut Reader<'_>, key: &str, entries: &BTreeMap<String
         }
         is_good = false;
         let message = match nearest(name, known()) {
-            _ if name == "matches" => format!("not supported yet; supported: {}", TESTS.join(", ")),
             Some(near) => format!("unknown key; did you mean {key}.{near}?"),
             None => format!("unknown key; allowed: {SHAPE}"),
         };
@@ -62,14 +62,22 @@ fn has_known_names(reader: &mut Reader<'_>, key: &str, entries: &BTreeMap<String
     is_good
 }
 
-fn field_name(reader: &mut Reader<'_>, key: &str, node: &Node) -> Option<String> {
+fn field_name(reader: &mut Reader<'_>, key: &str, node: &Node) -> Option<Vec<String>> {
     let reason = match text(node) {
         Ok("") => "no name".to_owned(),
-        Ok(name) if name.starts_with('$') => "a JSONPath is not supported yet".to_owned(),
-        Ok(name) => return Some(name.to_owned()),
+        Ok(name) if name.starts_with('$') => match source::path(name) {
+            Ok(names) => return Some(names),
+            Err(reason) => reason,
+        },
+        Ok(name) => return Some(vec![name.to_owned()]),
         Err(reason) => reason,
     };
-    reader.refuse(key.to_owned(), node, &reason, "the name of a JSON field at the message's top level");
+    reader.refuse(
+        key.to_owned(),
+        node,
+        &reason,
+        "the name of a JSON field at the message's top level, or a path such as $.a.b",
+    );
     None
 }
 
@@ -94,6 +102,10 @@ fn parse_group(reader: &mut Reader<'_>, key: &str, group: &str, node: &Node) -> 
 }
 
 fn parse_test(reader: &mut Reader<'_>, key: &str, test: &str, node: &Node) -> Option<FieldTest> {
+    if let ("matches", Value::Text(pattern)) = (test, &node.value) {
+        let pattern = Pattern::new(pattern).map_err(|reason| reader.refuse(key.to_owned(), node, &reason, PATTERN));
+        return pattern.map(FieldTest::Matches).ok();
+    }
     let parsed = match (test, &node.value) {
         ("exists", Value::Bool(wanted)) => Ok(FieldTest::Exists(*wanted)),
         ("exists", _) => Err(("neither", "true or false")),
@@ -114,4 +126,6 @@ fn parse_test(reader: &mut Reader<'_>, key: &str, test: &str, node: &Node) -> Op
     parsed.map_err(|(reason, allowed)| reader.refuse(key.to_owned(), node, reason, allowed)).ok()
 }
 
+const PATTERN: &str = "a regular expression as the Rust library regex has it, such as \"^purchase_(sword|shield)$\"; it may match \
+                       anywhere in the text";
 const IN: &str = "a list of at least one text, such as [\"a\", \"b\"]; numbers as their text";

@@ -1,6 +1,10 @@
 //! Raw JSON values as typed values, as Spark's `from_json` converts them. `Ok(None)` is null; a value of another type
 //! is a [`Mismatch`], which becomes null and is counted. The text must have passed the decoder.
 
+use std::borrow::Cow;
+
+use super::text::text;
+
 /// The value is not of the column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch;
@@ -43,6 +47,62 @@ pub fn floating<T: std::str::FromStr>(raw: &str) -> Coerced<T> {
         _ => return Err(Mismatch),
     };
     number.parse().map(Some).map_err(|_| Mismatch)
+}
+
+/// The text of a JSON string; `None` for any other value.
+pub fn string(raw: &str) -> Option<Cow<'_, str>> {
+    if raw.starts_with('"') { text(raw) } else { None }
+}
+
+/// The first `n` characters of a text.
+pub fn cut(text: Cow<'_, str>, n: u32) -> Cow<'_, str> {
+    // No text has more characters than bytes.
+    if text.len() <= n as usize {
+        return text;
+    }
+    match (text.char_indices().nth(n as usize), text) {
+        (None, text) => text,
+        (Some((end, _)), Cow::Borrowed(text)) => Cow::Borrowed(&text[..end]),
+        (Some((end, _)), Cow::Owned(mut text)) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// `binary`: a string of base64, with its padding; blanks may stand between groups of four.
+pub fn binary(raw: &str) -> Coerced<Vec<u8>> {
+    if raw == "null" {
+        return Ok(None);
+    }
+    let text = string(raw).ok_or(Mismatch)?;
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut signs = text.bytes();
+    while let Some(first) = signs.by_ref().find(|b| *b > b' ') {
+        let mut group = [first, 0, 0, 0];
+        for place in &mut group[1..] {
+            *place = signs.next().ok_or(Mismatch)?;
+        }
+        let padding = group.iter().rev().take_while(|b| **b == b'=').count();
+        let mut bits = 0u32;
+        for sign in &group[..4 - padding] {
+            bits = bits << 6 | six_bits(*sign).ok_or(Mismatch)?;
+        }
+        let whole = (bits << (6 * padding)).to_be_bytes();
+        bytes.extend_from_slice(whole.get(1..4 - padding).filter(|b| !b.is_empty()).ok_or(Mismatch)?);
+    }
+    Ok(Some(bytes))
+}
+
+fn six_bits(sign: u8) -> Option<u32> {
+    Some(u32::from(match sign {
+        b'A'..=b'Z' => sign - b'A',
+        b'a'..=b'z' => sign - b'a' + 26,
+        b'0'..=b'9' => sign - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
 }
 
 #[cfg(test)]
@@ -98,5 +158,37 @@ mod tests {
         for raw in ["\"1.5\"", "\"\"", "\"inf\"", "\"nan\"", "true", "[]", "{}"] {
             assert_eq!(floating::<f64>(raw), Err(Mismatch), "{raw}");
         }
+    }
+
+    #[test]
+    fn binaries() {
+        for (raw, want) in [
+            ("\"\"", &b""[..]),
+            ("\"Zg==\"", b"f"),
+            ("\"Zm8=\"", b"fo"),
+            ("\"Zm9v\"", b"foo"),
+            ("\"Zm9v\\nYmFy Zg==\"", b"foobarf"),
+            ("\"/+8A\"", b"\xff\xef\x00"),
+            ("\"\\u005am9v\"", b"foo"),
+        ] {
+            assert_eq!(binary(raw), Ok(Some(want.to_vec())), "{raw}");
+        }
+        assert_eq!(binary("null"), Ok(None));
+        for raw in
+            ["\"Zg\"", "\"Zg=\"", "\"Z\"", "\"Z===\"", "\"====\"", "\"Z=g=\"", "\"Zm_v\"", "\"Zm 9v\"", "5", "{}", ""]
+        {
+            assert_eq!(binary(raw), Err(Mismatch), "{raw}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_by_characters() {
+        for (text, n, want) in
+            [("abc", 3, "abc"), ("abcd", 3, "abc"), ("éé😀x", 3, "éé😀"), ("éé", 3, "éé"), ("", 1, "")]
+        {
+            assert_eq!(cut(text.into(), n), want);
+            assert_eq!(cut(text.to_owned().into(), n), want);
+        }
+        assert_eq!((string("5"), string("null"), string("\"\"").as_deref()), (None, None, Some("")));
     }
 }

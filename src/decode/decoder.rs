@@ -3,32 +3,58 @@
 use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::names::Names;
+use super::paths::Paths;
 use super::reject::{Reason, Reject};
 use super::row::UnionRow;
-use super::text;
 
 /// Finds the wanted fields of a message and checks all of it.
 #[derive(Debug, Clone)]
 pub struct Decoder {
-    /// Field names by slot.
-    fields: Vec<String>,
-    /// Slots by (length, name), to look up a key that does not come in the expected order.
-    sorted: Vec<usize>,
+    /// The wanted fields at the top level, and the slot of each.
+    names: Names,
+    slots: Vec<usize>,
+    /// Number of slots.
+    all: usize,
+    /// Paths that routes look at.
+    early: Paths,
+    /// Paths that only columns want.
+    late: Paths,
     max_depth: usize,
 }
 
 impl Decoder {
-    /// A decoder of these fields, whose places are their slots; names must differ. A message nested deeper than
-    /// `max_depth` is refused; its own braces are the first level.
-    pub fn new(fields: Vec<String>, max_depth: u64) -> Decoder {
-        let mut sorted: Vec<usize> = (0..fields.len()).collect();
-        sorted.sort_by_key(|&i| (fields[i].len(), fields[i].as_str()));
-        Decoder { fields, sorted, max_depth: usize::try_from(max_depth).unwrap_or(usize::MAX) }
+    /// A decoder of these fields, whose places are their slots: each a path of at least one name; no two the same.
+    /// `early` are the slots that [`Decoder::decode`] fills; other paths of more than one name wait for
+    /// [`Decoder::descend`]. A message nested deeper than `max_depth` is refused; its own braces are the first level.
+    pub fn new(wanted: &[Vec<String>], early: &[usize], max_depth: u64) -> Decoder {
+        let (mut names, mut slots): (Vec<String>, Vec<usize>) = (Vec::new(), Vec::new());
+        for (slot, path) in wanted.iter().enumerate().filter(|(_, path)| path.len() == 1) {
+            names.push(path[0].clone());
+            slots.push(slot);
+        }
+        let mut all = wanted.len();
+        let (mut at_once, mut later) = (Paths::default(), Paths::default());
+        for (slot, path) in wanted.iter().enumerate() {
+            let Some((root, below)) = path.split_first().filter(|(_, below)| !below.is_empty()) else { continue };
+            let known = names.iter().position(|n| n == root);
+            let root = known.unwrap_or_else(|| {
+                names.push(root.clone());
+                slots.push(all);
+                all += 1;
+                names.len() - 1
+            });
+            let root = slots[root];
+            let paths = if early.contains(&slot) { &mut at_once } else { &mut later };
+            paths.add(root, below, slot);
+        }
+        let max_depth = usize::try_from(max_depth).unwrap_or(usize::MAX);
+        Decoder { names: Names::new(names), slots, all, early: at_once, late: later, max_depth }
     }
 
-    /// Names of the fields by slot.
+    /// Names of the fields that are looked for at the top level.
     pub fn fields(&self) -> &[String] {
-        &self.fields
+        self.names.all()
     }
 
     /// Reads the message `text` into `row`. After an error the row holds nothing of use.
@@ -36,24 +62,24 @@ impl Decoder {
     /// serde_json's skipping is iterative and checks the grammar of what it skips, so neither depth nor an unwanted
     /// field can do harm; lone surrogate escapes pass, as in Spark.
     pub fn decode<'a>(&self, text: &'a str, row: &mut UnionRow<'a>) -> Result<(), Reject> {
-        row.reset(self.fields.len());
+        row.reset(self.all);
         let json = |e: serde_json::Error| Reject::new(Reason::MalformedJson, e.to_string());
         let mut de = serde_json::Deserializer::from_str(text);
         if text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-            de.deserialize_map(Fields { decoder: self, row }).and_then(|()| de.end()).map_err(json)?;
-            return self.check_depth(text);
+            de.deserialize_map(Fields { decoder: self, row: &mut *row }).and_then(|()| de.end()).map_err(json)?;
+            self.check_depth(text)?;
+            if !self.early.is_empty() {
+                self.early.resolve(row);
+            }
+            return Ok(());
         }
         IgnoredAny::deserialize(&mut de).and_then(|_| de.end()).map_err(json)?;
         Err(Reject::new(Reason::NotAnObject, format!("expected an object, found {}", kind(text))))
     }
 
-    fn slot(&self, name: &str, hint: usize) -> Option<usize> {
-        if self.fields.get(hint).is_some_and(|f| f == name) {
-            return Some(hint);
-        }
-        let key = |&i: &usize| (self.fields[i].len(), self.fields[i].as_str());
-        let found = self.sorted.binary_search_by_key(&(name.len(), name), key).ok()?;
-        Some(self.sorted[found])
+    /// Finds the values of the paths that only columns want, for a message that was decoded. Once a message.
+    pub fn descend(&self, row: &mut UnionRow<'_>) {
+        self.late.resolve(row);
     }
 
     /// Only called with well-formed text: brackets match.
@@ -123,15 +149,10 @@ impl<'a> Visitor<'a> for Fields<'_, '_, 'a> {
         // A key is read raw as well: a lone surrogate in an unwanted key must not fail the message.
         while let Some(key) = map.next_key::<&RawValue>()? {
             let raw = key.get();
-            let inner = &raw[1..raw.len() - 1];
-            let slot = match inner.as_bytes().contains(&b'\\') {
-                false => self.decoder.slot(inner, hint),
-                true => self.decoder.slot(&text::unescape(inner), hint),
-            };
-            match slot {
-                Some(slot) => {
-                    self.row.set(slot, map.next_value::<&RawValue>()?.get());
-                    hint = slot + 1;
+            match self.decoder.names.find(&raw[1..raw.len() - 1], hint) {
+                Some(at) => {
+                    self.row.set(self.decoder.slots[at], map.next_value::<&RawValue>()?.get());
+                    hint = at + 1;
                 }
                 None => _ = map.next_value::<IgnoredAny>()?,
             }
@@ -145,7 +166,7 @@ mod tests {
     use super::*;
 
     fn decode(text: &str) -> Result<Vec<Option<String>>, Reject> {
-        let decoder = Decoder::new(["a", "b", "User-Agent"].map(str::to_owned).to_vec(), 1000);
+        let decoder = Decoder::new(&["a", "b", "User-Agent"].map(|n| vec![n.to_owned()]), &[], 1000);
         let mut row = UnionRow::default();
         decoder.decode(text, &mut row)?;
         Ok((0..3).map(|i| row.raw(i).map(str::to_owned)).collect())

@@ -17,17 +17,23 @@ pub enum Reason {
     TooDeep,
     /// A good message that no route wants.
     Unrouted,
+    /// A good message with a value of another type than its column.
+    TypeError,
+    /// A message with a null value.
+    Tombstone,
 }
 
 impl Reason {
     /// Every reason, for metrics that show a zero.
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 8] = [
         Reason::MalformedJson,
         Reason::InvalidUtf8,
         Reason::NotAnObject,
         Reason::TooLarge,
         Reason::TooDeep,
         Reason::Unrouted,
+        Reason::TypeError,
+        Reason::Tombstone,
     ];
 
     /// Its name.
@@ -39,6 +45,8 @@ impl Reason {
             Reason::TooLarge => "too_large",
             Reason::TooDeep => "too_deep",
             Reason::Unrouted => "unrouted",
+            Reason::TypeError => "type_error",
+            Reason::Tombstone => "tombstone",
         }
     }
 }

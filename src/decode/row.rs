@@ -1,6 +1,7 @@
 //! The wanted fields of one message, as raw JSON text.
 
-use super::coerce::Mismatch;
+/// Stands for the value of a path on which something else than an object stands in the way: no text of any value.
+pub(super) const BLOCKED: &str = "";
 
 /// Raw JSON values of one message by slot, borrowed from the message's text. One is reused for all messages, so that
 /// none of them allocates.
@@ -26,26 +27,15 @@ impl<'a> UnionRow<'a> {
         }
     }
 
-    /// The raw text of the field's last value; `None` if it is absent.
+    /// The raw text of the field's last value; `None` if it is absent. Empty where something else than an object stands
+    /// in the way of a path: that is no value of any type.
     pub fn raw(&self, slot: usize) -> Option<&'a str> {
         self.last.get(slot).copied().flatten()
     }
 
-    /// The last value of the field that `convert` takes, as Spark has it: `1,"x"` is 1 for a number. With it, whether
-    /// the last value of all was refused.
-    pub fn convert<T>(
-        &self,
-        slot: usize,
-        convert: impl Fn(&'a str) -> Result<Option<T>, Mismatch>,
-    ) -> (Option<T>, bool) {
-        let Some(raw) = self.raw(slot) else { return (None, false) };
-        match convert(raw) {
-            Ok(value) => (value, false),
-            Err(Mismatch) => {
-                let mut before = self.earlier.iter().rev().filter(|(s, _)| *s == slot);
-                (before.find_map(|(_, raw)| convert(raw).ok()).flatten(), true)
-            }
-        }
+    /// All values of the field but the last, from the last but one to the first.
+    pub fn before(&self, slot: usize) -> impl Iterator<Item = &'a str> {
+        self.earlier.iter().rev().filter(move |(s, _)| *s == slot).map(|(_, raw)| *raw)
     }
 
     /// The same memory, empty, for texts of another lifetime.
@@ -64,19 +54,14 @@ impl<'a> UnionRow<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::coerce::integer;
 
     #[test]
-    fn the_last_value_that_converts() {
+    fn a_field_that_came_more_than_once_keeps_all_its_values() {
         let mut row = UnionRow::default();
         row.reset(2);
-        ["1", "\"x\"", "2", "[]", "{}"].iter().for_each(|raw| row.set(1, raw));
-        assert_eq!((row.convert(1, integer::<i64>), row.convert(0, integer::<i64>)), ((Some(2), true), (None, false)));
-        assert_eq!((row.raw(0), row.raw(1), row.raw(9)), (None, Some("{}"), None));
-        row.set(1, "null");
-        assert_eq!(row.convert(1, integer::<i64>), (None, false));
-        row.set(1, "true");
-        assert_eq!(row.convert(1, integer::<i64>), (None, true));
+        ["1", "\"x\"", "2"].iter().for_each(|raw| row.set(1, raw));
+        assert_eq!((row.raw(0), row.raw(1), row.raw(9)), (None, Some("2"), None));
+        assert_eq!((row.before(1).collect::<Vec<_>>(), row.before(0).count()), (vec!["\"x\"", "1"], 0));
     }
 
     #[test]

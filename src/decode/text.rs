@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use super::scan::string_end;
+
 /// A raw JSON value as a string column holds it: strings unescaped, numbers as Java writes them, objects and arrays
 /// re-written without spaces; `None` for `null`.
 pub fn text(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes().first()? {
         b'"' => {
             let inner = &raw[1..raw.len() - 1];
-            Some(if inner.as_bytes().contains(&b'\\') { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) })
+            Some(unescape(inner))
         }
         b'n' => None,
         b't' | b'f' => Some(Cow::Borrowed(raw)),
@@ -20,7 +22,12 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The text between a string's quotes with its escapes resolved.
-pub(super) fn unescape(inner: &str) -> String {
+#[inline]
+pub fn unescape(inner: &str) -> Cow<'_, str> {
+    if inner.as_bytes().contains(&b'\\') { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
+}
+
+fn unescaped(inner: &str) -> String {
     let mut out = String::with_capacity(inner.len());
     unescape_with(inner, &mut out, |out, c| out.push(c));
     out
@@ -71,7 +78,7 @@ fn compact(raw: &str) -> String {
         let len = match first {
             b' ' | b'\t' | b'\n' | b'\r' => 1,
             b'"' => {
-                let len = string_len(rest);
+                let len = string_end(rest.as_bytes(), 0);
                 out.push('"');
                 unescape_with(&rest[1..len - 1], &mut out, push_escaped);
                 out.push('"');
@@ -91,16 +98,6 @@ fn compact(raw: &str) -> String {
         rest = &rest[len..];
     }
     out
-}
-
-/// Length of the string that `text` begins with, its quotes included.
-fn string_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    while at < bytes.len() && bytes[at] != b'"' {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
-    }
-    at + 1
 }
 
 fn push_escaped(out: &mut String, c: char) {

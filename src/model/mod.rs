@@ -1,11 +1,13 @@
 //! The vocabulary of the pipeline. Imports nothing else of landfall.
 
 mod batch;
+mod headers;
 mod offset;
 mod record;
 mod tail;
 
 pub use batch::{Accounting, BatchId, Slot};
+pub use headers::Headers;
 pub use offset::{BrokenChain, Offset, OffsetRange, TopicPartition};
 pub use record::{Chunk, Record};
 pub use tail::Tail;

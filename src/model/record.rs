@@ -1,5 +1,6 @@
 //! Messages as they come from a source: many in one allocation, so that none is copied twice.
 
+use super::headers::Headers;
 use super::offset::TopicPartition;
 
 /// One Kafka message, borrowed from its chunk.
@@ -15,6 +16,8 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// Value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// Headers, if a column wants any.
+    pub headers: Headers<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +27,7 @@ struct Meta {
     timestamp_ms: Option<i64>,
     key: Option<u32>,
     value: Option<u32>,
+    headers: u32,
     start: usize,
 }
 
@@ -49,12 +53,14 @@ impl Chunk {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(r.key.unwrap_or_default());
         self.bytes.extend_from_slice(r.value.unwrap_or_default());
+        self.bytes.extend_from_slice(r.headers.bytes());
         self.records.push(Meta {
             partition,
             offset: r.offset,
             timestamp_ms: r.timestamp_ms,
             key: r.key.map(|k| k.len() as u32),
             value: r.value.map(|v| v.len() as u32),
+            headers: r.headers.bytes().len() as u32,
             start,
         });
     }
@@ -69,7 +75,7 @@ impl Chunk {
         self.records.is_empty()
     }
 
-    /// Bytes of all keys and values.
+    /// Bytes of all keys, values and headers.
     pub fn byte_size(&self) -> usize {
         self.bytes.len()
     }
@@ -78,12 +84,14 @@ impl Chunk {
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
         self.records.iter().map(|m| {
             let value_start = m.start + m.key.unwrap_or(0) as usize;
+            let headers_start = value_start + m.value.unwrap_or(0) as usize;
             Record {
                 partition: &self.partitions[m.partition as usize],
                 offset: m.offset,
                 timestamp_ms: m.timestamp_ms,
                 key: m.key.map(|_| &self.bytes[m.start..value_start]),
-                value: m.value.map(|n| &self.bytes[value_start..value_start + n as usize]),
+                value: m.value.map(|_| &self.bytes[value_start..headers_start]),
+                headers: Headers::new(&self.bytes[headers_start..headers_start + m.headers as usize]),
             }
         })
     }
@@ -97,9 +105,14 @@ mod tests {
     fn gives_back_what_was_pushed() {
         let (p0, p1) = (TopicPartition::new("a", 0), TopicPartition::new("a", 1));
         let mut c = Chunk::default();
-        c.push(Record { partition: &p0, offset: 5, timestamp_ms: Some(9), key: Some(b"k"), value: Some(b"value") });
-        c.push(Record { partition: &p1, offset: 0, timestamp_ms: None, key: None, value: None });
-        c.push(Record { partition: &p0, offset: 6, timestamp_ms: None, key: None, value: Some(b"") });
+        let none = Headers::default();
+        let mut encoded = Vec::new();
+        Headers::push(&mut encoded, "h", Some(b"x"));
+        let headers = Headers::new(&encoded);
+        let (key, value) = (Some(&b"k"[..]), Some(&b"value"[..]));
+        c.push(Record { partition: &p0, offset: 5, timestamp_ms: Some(9), key, value, headers });
+        c.push(Record { partition: &p1, offset: 0, timestamp_ms: None, key: None, value: None, headers });
+        c.push(Record { partition: &p0, offset: 6, timestamp_ms: None, key: None, value: Some(b""), headers: none });
         let got: Vec<_> = c.records().collect();
         assert_eq!(
             (got[0].partition, got[0].offset, got[0].key, got[0].value),
@@ -107,6 +120,7 @@ mod tests {
         );
         assert_eq!((got[1].partition, got[1].key, got[1].value), (&p1, None, None));
         assert_eq!((got[2].partition, got[2].value), (&p0, Some(&b""[..])));
-        assert_eq!((c.len(), c.byte_size()), (3, 6));
+        assert_eq!(got.iter().map(|r| r.headers).collect::<Vec<_>>(), [headers, headers, none]);
+        assert_eq!((c.len(), c.byte_size()), (3, 6 + 2 * encoded.len()));
     }
 }

@@ -36,6 +36,9 @@ pub struct Progress {
     /// Values that became null because they were of another type than their column, by `table.column`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub field_errors: BTreeMap<String, u64>,
+    /// Fields that no column of their table takes, by `table.field`, if they are counted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown_fields: BTreeMap<String, u64>,
 }
 
 /// What a batch read.

@@ -214,13 +214,14 @@ impl Pipeline {
 
     fn seal(&mut self) -> Result<Sealed, PipelineError> {
         let since = Instant::now();
-        let batch: SealedBatch = self.buffer.seal();
+        let mut batch: SealedBatch = self.buffer.seal();
         let read: u64 = batch.partitions.iter().map(|p| p.records).sum();
         if !batch.accounting.balances() || batch.accounting.read != read {
             return Err(PipelineError::Unaccounted(batch.accounting));
         }
         let (field_errors, bytes) = (batch.field_errors.clone(), batch.bytes);
-        Ok(Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, bytes, since })
+        let unknown_fields = std::mem::take(&mut batch.unknown_fields);
+        Ok(Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, unknown_fields, bytes, since })
     }
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {

@@ -198,6 +198,7 @@ impl Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Headers;
 
     const NEW: LogPosition = LogPosition { end: None, tail: None, incarnation: 0 };
 
@@ -215,7 +216,7 @@ mod tests {
     }
 
     fn record(partition: &TopicPartition, offset: i64) -> Record<'_> {
-        Record { partition, offset, timestamp_ms: None, key: None, value: None }
+        Record { partition, offset, timestamp_ms: None, key: None, value: None, headers: Headers::default() }
     }
 
     #[test]

@@ -90,6 +90,11 @@ impl Reporter {
             sink,
             accounting: manifest.counts,
             field_errors: sealed.field_errors.iter().map(|e| (format!("{}.{}", e.table, e.column), e.count)).collect(),
+            unknown_fields: sealed
+                .unknown_fields
+                .iter()
+                .map(|u| (format!("{}.{}", u.table, u.field), u.count))
+                .collect(),
         };
         self.last = sealed.since;
         let json = serde_json::to_string(&progress).unwrap_or_default();

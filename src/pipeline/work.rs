@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use crate::batch::FieldErrors;
+use crate::batch::{FieldErrors, UnknownField};
 use crate::commit::{Batch, Committed, Committer, Decision, LogError};
 use crate::model::{Offset, TopicPartition};
 
@@ -34,6 +34,7 @@ pub(super) enum Done {
 pub(super) struct Sealed {
     pub batch: Arc<Batch>,
     pub field_errors: Vec<FieldErrors>,
+    pub unknown_fields: Vec<UnknownField>,
     pub bytes: u64,
     pub since: Instant,
 }

@@ -17,8 +17,8 @@ pub(super) enum Matcher {
 }
 
 impl Matcher {
-    /// Compiles `when`; field names are looked up in, or added to, `fields`.
-    pub(super) fn new(when: &When, fields: &mut Vec<String>) -> Matcher {
+    /// Compiles `when`; fields are looked up in, or added to, `fields`.
+    pub(super) fn new(when: &When, fields: &mut Vec<Vec<String>>) -> Matcher {
         let mut all = |list: &[When]| list.iter().map(|w| Matcher::new(w, fields)).collect();
         match when {
             When::Field { field, test } => {
@@ -54,6 +54,7 @@ fn test_holds(test: &FieldTest, text: Option<&str>) -> bool {
         FieldTest::Contains(x) => text.contains(x.as_str()),
         FieldTest::StartsWith(x) => text.starts_with(x.as_str()),
         FieldTest::EndsWith(x) => text.ends_with(x.as_str()),
+        FieldTest::Matches(pattern) => pattern.matches(text),
         FieldTest::In(list) => list.iter().any(|x| x == text),
         FieldTest::Exists(wanted) => *wanted,
     }
@@ -62,13 +63,14 @@ fn test_holds(test: &FieldTest, text: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::Pattern;
 
     fn field(field: &str, test: FieldTest) -> When {
-        When::Field { field: field.to_owned(), test }
+        When::Field { field: vec![field.to_owned()], test }
     }
 
     fn holds(when: &When, a: Option<&str>, b: Option<&str>) -> bool {
-        let mut fields = vec!["a".to_owned(), "b".to_owned()];
+        let mut fields = vec![vec!["a".to_owned()], vec!["b".to_owned()]];
         let m = Matcher::new(when, &mut fields);
         assert_eq!(fields.len(), 2);
         m.holds(&mut |i| [a, b][i].map(|t| Cow::Owned(t.to_owned())))
@@ -82,6 +84,8 @@ mod tests {
             (FieldTest::Contains(s("b")), "abc", "ac"),
             (FieldTest::StartsWith(s("ab")), "abc", "cab"),
             (FieldTest::EndsWith(s("ab")), "cab", "abc"),
+            (FieldTest::Matches(Pattern::new("^a.b$").unwrap()), "aéb", "xa.b"),
+            (FieldTest::Matches(Pattern::new("b").unwrap()), "abc", "ac"),
             (FieldTest::In(vec![s("x"), s("y")]), "y", "xy"),
         ] {
             let when = field("a", test);

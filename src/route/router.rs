@@ -31,8 +31,8 @@ impl TableMask {
 /// Finds the tables that take a message.
 #[derive(Debug, Clone)]
 pub struct Router {
-    /// Names of the fields that conditions look at.
-    fields: Vec<String>,
+    /// The fields that conditions look at: each a name, or the names of a path.
+    fields: Vec<Vec<String>>,
     /// Index and condition of each table that takes messages; without one it takes all.
     tables: Vec<(usize, Option<Matcher>)>,
     /// Places in `answers` by the text of the one field that all conditions look at. Emptied when full.
@@ -51,8 +51,8 @@ impl Router {
         Router { fields, tables, known: HashMap::default(), answers: Vec::new(), last: TableMask::default() }
     }
 
-    /// Names of the fields that [`Router::route`] asks for by their index.
-    pub fn fields(&self) -> &[String] {
+    /// The fields that [`Router::route`] asks for by their index: each a name, or the names of a path.
+    pub fn fields(&self) -> &[Vec<String>] {
         &self.fields
     }
 
@@ -119,7 +119,7 @@ mod tests {
     use crate::config::settings::FieldTest;
 
     fn when(field: &str, test: FieldTest) -> When {
-        When::Field { field: field.to_owned(), test }
+        When::Field { field: vec![field.to_owned()], test }
     }
 
     fn seeds() -> Vec<When> {
@@ -135,7 +135,7 @@ mod tests {
     fn the_seeds_routes() {
         let conditions = seeds();
         let mut router = Router::new(conditions.iter().enumerate().map(|(i, w)| (i, Some(w))));
-        assert_eq!(router.fields(), ["event_type"]);
+        assert_eq!(router.fields(), [["event_type"]]);
         // Twice, so that the second answer comes from the cache.
         for _ in 0..2 {
             for (text, want) in [

@@ -86,6 +86,8 @@ pub(super) struct ConsumerThread {
     positions: Vec<Position>,
     /// Index of the partition of the last message: the next one is mostly of the same.
     last: usize,
+    /// Headers of the message at hand, if they are wanted.
+    headers: Option<Vec<u8>>,
     /// Events for a full channel, oldest first.
     waiting: VecDeque<Event>,
     waiting_since: Option<Instant>,
@@ -105,6 +107,7 @@ impl ConsumerThread {
     pub(super) fn new(
         config: &KafkaConfig,
         topics: &[String],
+        headers: bool,
         data: Sender<Event>,
         control: Sender<Event>,
         orders: Receiver<Command>,
@@ -124,6 +127,7 @@ impl ConsumerThread {
             retry_at: Instant::now(),
             positions: Vec::new(),
             last: 0,
+            headers: headers.then(Vec::new),
             waiting: VecDeque::new(),
             waiting_since: None,
             paused: false,
@@ -326,7 +330,7 @@ impl ConsumerThread {
         let error = match self.consumer.poll(Duration::ZERO) {
             None => return Polled::Nothing,
             Some(Ok(message)) => {
-                let replaced = push(&mut self.positions, &mut self.last, chunk, &message);
+                let replaced = push(&mut self.positions, &mut self.last, chunk, self.headers.as_mut(), &message);
                 self.brokers_answer();
                 if let Some((at, offset)) = replaced {
                     self.halt(at, offset);

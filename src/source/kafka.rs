@@ -27,12 +27,17 @@ pub struct KafkaSource {
 }
 
 impl KafkaSource {
-    /// Joins the group and subscribes to the topics; they may appear later.
+    /// Joins the group and subscribes to the topics; they may appear later. Messages come without their headers.
     pub fn subscribe(config: &KafkaConfig, topics: &[String]) -> Result<KafkaSource, SourceError> {
+        KafkaSource::subscribe_with(config, topics, false)
+    }
+
+    /// The same, the messages with their `headers` if they are wanted.
+    pub fn subscribe_with(config: &KafkaConfig, topics: &[String], headers: bool) -> Result<KafkaSource, SourceError> {
         let (data_in, data) = mpsc::channel(DATA_CAPACITY);
         let (control_in, control) = mpsc::channel(CONTROL_CAPACITY);
         let (commands, orders) = std_mpsc::sync_channel(COMMAND_CAPACITY);
-        let worker = ConsumerThread::new(config, topics, data_in, control_in, orders)?;
+        let worker = ConsumerThread::new(config, topics, headers, data_in, control_in, orders)?;
         let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || worker.run());
         let thread = thread.map_err(|e| SourceError::Fatal(format!("cannot start the consumer thread: {e}")))?;
         Ok(KafkaSource { data, control, commands, thread: Some(thread) })

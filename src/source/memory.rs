@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::port::{Assignment, Event, Hold, Source, SourceError, Start};
-use crate::model::{Chunk, Offset, Record, Tail, TopicPartition};
+use crate::model::{Chunk, Headers, Offset, Record, Tail, TopicPartition};
 
 type Message = (i64, Option<Vec<u8>>);
 
@@ -145,7 +145,14 @@ impl MemorySource {
             for (i, (timestamp_ms, value)) in log.iter().enumerate().skip(from).take(self.chunk) {
                 let offset = low + i as i64;
                 let (timestamp_ms, value) = (Some(*timestamp_ms), value.as_deref());
-                chunk.push(Record { partition: tp, offset, timestamp_ms, key: None, value });
+                chunk.push(Record {
+                    partition: tp,
+                    offset,
+                    timestamp_ms,
+                    key: None,
+                    value,
+                    headers: Headers::default(),
+                });
                 *position = Offset::after(offset);
             }
             *told = false;
@@ -159,7 +166,7 @@ impl MemorySource {
 fn found(partition: &TopicPartition, low: i64, log: &[Message], offset: i64) -> Option<Tail> {
     let (timestamp_ms, value) = log.get(usize::try_from(offset - low).ok()?)?;
     let (timestamp_ms, value) = (Some(*timestamp_ms), value.as_deref());
-    Some(Tail::of(&Record { partition, offset, timestamp_ms, key: None, value }))
+    Some(Tail::of(&Record { partition, offset, timestamp_ms, key: None, value, headers: Headers::default() }))
 }
 
 #[async_trait]

@@ -1,9 +1,11 @@
 //! Where reading each partition stands, and which messages belong to it.
 
-use rdkafka::message::{BorrowedMessage, Message};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 
 use super::port::Start;
-use crate::model::{Chunk, Offset, Record, Tail, TopicPartition};
+use crate::model::{Chunk, Headers, Offset, Record, Tail, TopicPartition};
 
 /// Where reading a partition stands.
 pub(super) struct Position {
@@ -27,11 +29,13 @@ impl Position {
 }
 
 /// Appends a message, unless its partition is not (no longer) ours, or it lies before our position. Returns the
-/// partition if the message is not the one that was landed with this offset.
+/// partition if the message is not the one that was landed with this offset. `headers` is where headers are noted, if
+/// they are wanted.
 pub(super) fn push(
     positions: &mut [Position],
     last: &mut usize,
     chunk: &mut Chunk,
+    headers: Option<&mut Vec<u8>>,
     m: &BorrowedMessage<'_>,
 ) -> Option<(usize, i64)> {
     let is = |p: &Position| p.partition.partition == m.partition() && &*p.partition.topic == m.topic();
@@ -39,12 +43,14 @@ pub(super) fn push(
         *last = positions.iter().position(is)?;
     }
     let position = &mut positions[*last];
+    let headers = headers.map_or_else(Headers::default, |bytes| headers_of(m, bytes));
     let record = Record {
         partition: &position.partition,
         offset: m.offset(),
         timestamp_ms: m.timestamp().to_millis(),
         key: m.key(),
         value: m.payload(),
+        headers,
     };
     if let Some(tail) = position.check.take()
         && tail.offset == record.offset
@@ -60,4 +66,19 @@ pub(super) fn push(
     position.next = Offset::after(m.offset());
     position.fresh = false;
     None
+}
+
+/// The message's headers, noted in `bytes`. The client panics at a key that is not UTF-8, which Kafka's own clients
+/// cannot send: such a message counts as one without headers.
+fn headers_of<'b>(m: &BorrowedMessage<'_>, bytes: &'b mut Vec<u8>) -> Headers<'b> {
+    bytes.clear();
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        for header in m.headers().into_iter().flat_map(|headers| headers.iter()) {
+            Headers::push(bytes, header.key, header.value);
+        }
+    }));
+    if read.is_err() {
+        bytes.clear();
+    }
+    Headers::new(bytes)
 }

@@ -35,7 +35,14 @@ fn ranges_chain_over_holes_and_batches() {
     let (p0, p1) = (TopicPartition::new("events", 0), TopicPartition::new("events", 1));
     b.start(p1.clone(), Offset(100), 0).unwrap();
     let mut put = |partition: &TopicPartition, offset: i64| {
-        b.push(&Record { partition, offset, timestamp_ms: None, key: None, value: Some(b"{}") })
+        b.push(&Record {
+            partition,
+            offset,
+            timestamp_ms: None,
+            key: None,
+            value: Some(b"{}"),
+            headers: Headers::default(),
+        })
     };
     put(&p1, 100).unwrap();
     put(&p0, 3).unwrap();
@@ -54,7 +61,8 @@ fn ranges_chain_over_holes_and_batches() {
     assert_eq!(sealed.partitions[1].tail, Some(tail));
 
     assert!(b.is_empty());
-    b.push(&Record { partition: &p1, offset: 108, timestamp_ms: None, key: None, value: None }).unwrap();
+    let headers = Headers::default();
+    b.push(&Record { partition: &p1, offset: 108, timestamp_ms: None, key: None, value: None, headers }).unwrap();
     // A partition that something was read of goes on where it is; another may be moved.
     assert!(b.start(p1.clone(), Offset(5), 0).is_err() && b.start(p1.clone(), Offset(109), 0).is_ok());
     b.start(p0.clone(), Offset(50), 0).unwrap();

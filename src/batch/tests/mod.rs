@@ -1,9 +1,13 @@
 //! Tests of the core as a whole: DDL and settings in, rows and accounts out.
 
 mod buffer;
+mod json;
+mod options;
 mod parity;
 mod plan;
 mod random;
+mod sources;
+mod types;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -18,7 +22,7 @@ use serde_json::{Value, json};
 use super::{BatchBuffer, Plan, SealedBatch};
 use crate::config::Settings;
 use crate::config::settings::*;
-use crate::model::{Offset, Record, TopicPartition};
+use crate::model::{Headers, Offset, Record, TopicPartition};
 use crate::schema::{Table, migrations};
 
 const PURCHASES: &str = "raw_event string, timestamp string, Accept string, Host string, `User-Agent` string,
@@ -47,8 +51,8 @@ fn seeds() -> Vec<Table> {
 }
 
 fn on(field: &str, test: FieldTest) -> TableSettings {
-    let when = Some(When::Field { field: field.into(), test });
-    TableSettings { when, columns: BTreeMap::new() }
+    let when = Some(When::Field { field: vec![field.into()], test });
+    TableSettings { when, ..Default::default() }
 }
 
 fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
@@ -80,6 +84,9 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
         messages: Messages {
             on_malformed: OnMalformed::DeadLetter,
             unrouted: Unrouted::Drop,
+            on_type_error: OnTypeError::Null,
+            tombstones: Tombstones::Count,
+            count_unknown_fields: false,
             max_message_bytes: some(16 << 20),
             max_depth: some(1000),
             dead_letter_table: "dead_letters".into(),
@@ -109,7 +116,8 @@ fn buffer(tables: &[Table], settings: &Settings) -> BatchBuffer {
 
 fn push(buffer: &mut BatchBuffer, offset: i64, value: Option<&[u8]>) -> Result<(), super::PushError> {
     let partition = &TopicPartition::new("events", 0);
-    buffer.push(&Record { partition, offset, timestamp_ms: Some(1627669098120), key: Some(b"k"), value })
+    let headers = Headers::default();
+    buffer.push(&Record { partition, offset, timestamp_ms: Some(1627669098120), key: Some(b"k"), value, headers })
 }
 
 /// The rows of a table as JSON, `[]` if it has none.
@@ -143,6 +151,22 @@ fn cell(c: &ArrayRef, row: usize) -> Value {
         DataType::Utf8 => json!(c.as_string::<i32>().value(row)),
         DataType::Binary => json!(c.as_binary::<i32>().value(row)),
         DataType::Timestamp(..) => json!(c.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::Date32 => json!(c.as_primitive::<Date32Type>().value(row)),
+        // As text: no other form of JSON keeps all digits.
+        DataType::Decimal128(..) => json!(c.as_primitive::<Decimal128Type>().value_as_string(row)),
+        DataType::List(_) => {
+            let list = c.as_list::<i32>().value(row);
+            (0..list.len()).map(|i| cell(&list, i)).collect()
+        }
+        DataType::Map(..) => {
+            let entries = c.as_map().value(row);
+            let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1));
+            (0..entries.len()).map(|i| (keys.value(i).to_owned(), cell(values, i))).collect()
+        }
+        DataType::Struct(fields) => {
+            let columns = fields.iter().zip(c.as_struct().columns());
+            Value::Object(columns.map(|(f, c)| (f.name().clone(), cell(c, row))).collect())
+        }
         other => panic!("no column is {other}"),
     }
 }

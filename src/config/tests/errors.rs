@@ -40,6 +40,8 @@ fn a_wrong_value_is_shown_with_its_key_the_reason_and_what_is_allowed() {
         ("kafka.starting_offsets = 'newest'", "kafka.starting_offsets = \"newest\": not a word known here; allowed: earliest, latest".to_owned()),
         ("messages.on_malformed = 'ignore'", "messages.on_malformed = \"ignore\": not a word known here; allowed: dead_letter, drop, fail".to_owned()),
         ("messages.unrouted = 'fail'", "messages.unrouted = \"fail\": not a word known here; allowed: drop, dead_letter".to_owned()),
+        ("messages.tombstones = 'drop'", "messages.tombstones = \"drop\": not a word known here; allowed: count, dead_letter".to_owned()),
+        ("[tables.x]\non_type_error = 'fail'", "tables.x.on_type_error = \"fail\": not a word known here; allowed: null, dead_letter".to_owned()),
         ("kafka.topics = 'a'", format!("kafka.topics = \"a\": not a list; {TOPICS}")),
         ("kafka.topics = []", format!("kafka.topics = []: an empty list; {TOPICS}")),
         ("kafka.topics = ['a', 'a']", format!("kafka.topics = [\"a\", \"a\"]: \"a\" stands there twice; {TOPICS}")),
@@ -58,7 +60,7 @@ fn a_wrong_value_is_shown_with_its_key_the_reason_and_what_is_allowed() {
         ("kafka.properties.a = ['x']", "kafka.properties.a = [\"x\"]: not a single value; allowed: text, a number or true or false".to_owned()),
         ("kafka.properties.isolation.level = 'x'", "kafka.properties.\"isolation.level\" = \"x\": not a word known here; allowed: read_committed, read_uncommitted".to_owned()),
         ("kafka = 5", "kafka = 5: not a section; allowed: a table of bootstrap_servers, topics, group_id, starting_offsets, on_gap, connect_timeout, properties".to_owned()),
-        ("tables.x = 'all'", "tables.x = \"all\": not a section; allowed: a table of when, columns".to_owned()),
+        ("tables.x = 'all'", "tables.x = \"all\": not a section; allowed: a table of when, on_type_error, columns".to_owned()),
         ("[tables.a-b]", "tables.a-b: not a name that Hive takes; allowed: letters, digits and _".to_owned()),
         ("[tables.Dead_Letters]", "tables.dead_letters: the dead-letter table takes no routed messages: its rows and columns are built in; remove it here, or name another table in messages.dead_letter_table".to_owned()),
         ("[tables.A]\n[tables.a]", "tables.a: given twice in one file, in two spellings; keep one".to_owned()),
@@ -113,7 +115,9 @@ fn properties_that_landfall_owns_are_refused_by_name() {
     assert!(load_texts(&["[storage.properties]\n'group.id' = 'x'\n[tables.t]"], &[]).is_ok());
 }
 
-const SHAPE: &str = "allowed: { field = \"…\" } with one of equals, contains, starts_with, ends_with, in, exists; or one of { all = [ … ] }, { any = [ … ] }, { not = { … } }";
+const FIELD: &str = "allowed: the name of a JSON field at the message's top level, or a path such as $.a.b";
+const PATTERN: &str = "allowed: a regular expression as the Rust library regex has it, such as \"^purchase_(sword|shield)$\"; it may match anywhere in the text";
+const SHAPE: &str = "allowed: { field = \"…\" } with one of equals, contains, starts_with, ends_with, matches, in, exists; or one of { all = [ … ] }, { any = [ … ] }, { not = { … } }";
 
 #[test]
 fn conditions_must_have_one_field_and_one_test() {
@@ -127,11 +131,14 @@ fn conditions_must_have_one_field_and_one_test() {
         ("{ all = [], any = [] }", format!("tables.x.when: more than one test (all, any); {SHAPE}")),
         ("{ all = [] }", "tables.x.when.all = []: not a list of conditions; allowed: a list of at least one condition".to_owned()),
         ("{ any = [{ not = 5 }] }", format!("tables.x.when.any[0].not = 5: not a condition; {SHAPE}")),
-        ("{ field = 'f', matches = 'x.*' }", "tables.x.when.matches: not supported yet; supported: equals, contains, starts_with, ends_with, in, exists".to_owned()),
+        ("{ field = 'f', matches = 'a(b' }", format!("tables.x.when.matches = \"a(b\": unclosed group, at character 2; {PATTERN}")),
+        ("{ field = 'f', matches = 'é[z-a]' }", format!("tables.x.when.matches = \"é[z-a]\": invalid character class range, the start must be <= the end, at character 3; {PATTERN}")),
+        ("{ field = 'f', matches = '(a{1000}){1000}' }", format!("tables.x.when.matches = \"(a{{1000}}){{1000}}\": Compiled regex exceeds size limit of 10485760 bytes.; {PATTERN}")),
+        ("{ field = 'f', matches = 5 }", "tables.x.when.matches = 5: not a text in quotes; allowed: the text to compare with, in quotes; a number as its text, such as \"5\"".to_owned()),
         ("{ field = 'f', equal = 'x' }", "tables.x.when.equal: unknown key; did you mean tables.x.when.equals?".to_owned()),
         ("{ field = 'f', greater_than = 'x' }", format!("tables.x.when.greater_than: unknown key; {SHAPE}")),
-        ("{ field = '$.a', equals = 'x' }", "tables.x.when.field = \"$.a\": a JSONPath is not supported yet; allowed: the name of a JSON field at the message's top level".to_owned()),
-        ("{ field = '', equals = 'x' }", "tables.x.when.field = \"\": no name; allowed: the name of a JSON field at the message's top level".to_owned()),
+        ("{ field = '$.a[0]', equals = 'x' }", format!("tables.x.when.field = \"$.a[0]\": a path of names is wanted, without indexes and filters: ['name']; {FIELD}")),
+        ("{ field = '', equals = 'x' }", format!("tables.x.when.field = \"\": no name; {FIELD}")),
         ("{ field = 'f', equals = 5 }", "tables.x.when.equals = 5: not a text in quotes; allowed: the text to compare with, in quotes; a number as its text, such as \"5\"".to_owned()),
         ("{ field = 'f', contains = '' }", "tables.x.when.contains = \"\": it is in every text; allowed: a text of at least one character, or exists = true instead".to_owned()),
         ("{ field = 'f', in = 'x' }", "tables.x.when.in = \"x\": not a list of texts; allowed: a list of at least one text, such as [\"a\", \"b\"]; numbers as their text".to_owned()),
@@ -151,16 +158,16 @@ fn conditions_must_have_one_field_and_one_test() {
 
 #[test]
 fn column_sources_must_be_known_and_columns_named_once() {
-    let allowed = "allowed: a JSON field's name, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, \
-                   kafka.partition, kafka.offset, batch.id";
+    let allowed = "allowed: a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, \
+                   kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id";
     for (text, expected) in [
         (
             "[tables.x.columns]\na = 'kafka.ofset'",
             format!("tables.x.columns.a = \"kafka.ofset\": no such source; did you mean kafka.offset?; {allowed}"),
         ),
         (
-            "[tables.'*'.columns]\n'a b' = '$.a.b'",
-            format!("tables.\"*\".columns.\"a b\" = \"$.a.b\": a JSONPath is not supported yet; {allowed}"),
+            "[tables.'*'.columns]\n'a b' = '$..b'",
+            format!("tables.\"*\".columns.\"a b\" = \"$..b\": a path with an empty name; {allowed}"),
         ),
         ("[tables.x.columns]\na = 5", format!("tables.x.columns.a = 5: not a text in quotes; {allowed}")),
         (

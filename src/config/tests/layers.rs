@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::super::load::load_or_default;
 use super::super::settings::{
-    ColumnSource, FieldTest, Kafka, Log, Messages, Metastore, OnMalformed, Settings, StartingOffsets, Storage,
-    TableSettings, Trigger, Unrouted, When,
+    ColumnSource, FieldTest, Kafka, Log, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets,
+    Storage, TableSettings, Tombstones, Trigger, Unrouted, When,
 };
 use super::{ONE_TABLE, load_texts, variables};
 
@@ -53,6 +53,9 @@ fn defaults() -> Settings {
         messages: Messages {
             on_malformed: OnMalformed::DeadLetter,
             unrouted: Unrouted::Drop,
+            on_type_error: OnTypeError::Null,
+            tombstones: Tombstones::Count,
+            count_unknown_fields: false,
             max_message_bytes: NonZeroU64::new(16 << 20).unwrap(),
             max_depth: NonZeroU64::new(1000).unwrap(),
             dead_letter_table: "dead_letters".to_owned(),
@@ -64,8 +67,10 @@ fn defaults() -> Settings {
 
 fn seeds() -> Settings {
     let mut settings = defaults();
-    let on_event_type =
-        |test| TableSettings { when: Some(When::Field { field: "event_type".to_owned(), test }), ..Default::default() };
+    let on_event_type = |test| TableSettings {
+        when: Some(When::Field { field: vec!["event_type".to_owned()], test }),
+        ..Default::default()
+    };
     settings.kafka.properties = BTreeMap::from([("security.protocol".to_owned(), "PLAINTEXT".to_owned())]);
     settings.tables = BTreeMap::from([
         ("sword_purchases".to_owned(), on_event_type(FieldTest::Equals("purchase_sword".to_owned()))),
@@ -113,8 +118,8 @@ fn later_files_go_over_earlier_ones_and_the_environment_over_all() {
     assert_eq!(settings.trigger.interval, Duration::from_secs(180));
     assert_eq!(settings.trigger.max_rows.get(), 7);
     let columns = BTreeMap::from([("Y".to_owned(), ColumnSource::BatchId), ("x".to_owned(), ColumnSource::KafkaKey)]);
-    assert_eq!(settings.tables["t"], TableSettings { when: None, columns });
-    let when = When::Field { field: "f".to_owned(), test: FieldTest::Exists(true) };
+    assert_eq!(settings.tables["t"], TableSettings { columns, ..Default::default() });
+    let when = When::Field { field: vec!["f".to_owned()], test: FieldTest::Exists(true) };
     assert_eq!(settings.tables["t2"].when, Some(when));
 }
 
@@ -137,6 +142,8 @@ fn every_kind_of_key_can_come_from_the_environment() {
         ("LANDFALL__METASTORE__FRAMED", "true"),
         ("LANDFALL__METASTORE__URI", ""),
         ("LANDFALL__TABLES__GUILDS__COLUMNS__GUILD_NAME", "name"),
+        ("LANDFALL__TABLES__GUILDS__ON_TYPE_ERROR", "dead_letter"),
+        ("LANDFALL__MESSAGES__COUNT_UNKNOWN_FIELDS", "true"),
         ("LANDFALL__TABLES__SWORDS__WHEN", "{ any = [{ field = 'A', in = ['x', 'y'] }] }"),
     ];
     let mut expected = seeds();
@@ -153,10 +160,12 @@ fn every_kind_of_key_can_come_from_the_environment() {
     expected.trigger.max_rows = NonZeroU64::new(9).unwrap();
     expected.trigger.max_bytes = NonZeroU64::new(1 << 20).unwrap();
     expected.metastore = None;
+    expected.messages.count_unknown_fields = true;
     let guilds = expected.tables.get_mut("guilds").unwrap();
+    guilds.on_type_error = Some(OnTypeError::DeadLetter);
     guilds.columns.insert("guild_name".to_owned(), ColumnSource::Field("name".to_owned()));
     let test = FieldTest::In(vec!["x".to_owned(), "y".to_owned()]);
-    let when = Some(When::Any(vec![When::Field { field: "A".to_owned(), test }]));
+    let when = Some(When::Any(vec![When::Field { field: vec!["A".to_owned()], test }]));
     expected.tables.insert("swords".to_owned(), TableSettings { when, ..Default::default() });
     assert_eq!(load_texts(&[], &env), Ok(expected));
 }
@@ -180,7 +189,7 @@ fn property_names_may_be_quoted_or_not_and_values_numbers() {
 
 #[test]
 fn conditions_of_every_shape() {
-    let field = |field: &str, test| When::Field { field: field.to_owned(), test };
+    let field = |field: &str, test| When::Field { field: vec![field.to_owned()], test };
     let text = || "x".to_owned();
     for (condition, expected) in [
         ("{ field = 'f', equals = 'x' }", field("f", FieldTest::Equals(text()))),
