@@ -7,6 +7,7 @@ use super::columns::{Input, TableBuffer};
 use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
 use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
+use crate::checkpoint::{Replayed, topic_in_rows};
 use crate::config::settings::{OnMalformed, Unrouted};
 use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
 use crate::fault::Fault;
@@ -81,9 +82,33 @@ pub struct BatchBuffer {
     /// The partition of the last message: most come in runs.
     latest: usize,
     accounting: Accounting,
+    replayed: Replayed,
+    buried: Vec<Buried>,
     bytes: u64,
     timestamps: TimestampText,
     row: UnionRow<'static>,
+}
+
+/// A message that became a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buried {
+    /// Where it was read.
+    pub partition: TopicPartition,
+    /// Its offset.
+    pub offset: i64,
+    /// Why.
+    pub reject: Reject,
+}
+
+/// What becomes of a dead letter that is sent through the tables again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// It is rows of its tables, like any message.
+    Landed,
+    /// It is still no good, and nothing was done.
+    Bad(Reject),
+    /// It is good, no table wants it, and nothing was done.
+    Unrouted,
 }
 
 impl BatchBuffer {
@@ -96,6 +121,8 @@ impl BatchBuffer {
             by_name: HashMap::new(),
             latest: 0,
             accounting: Accounting::default(),
+            replayed: Replayed::default(),
+            buried: Vec::new(),
             bytes: 0,
             timestamps: TimestampText::new(plan.zone.clone()),
             row: UnionRow::default(),
@@ -120,7 +147,7 @@ impl BatchBuffer {
                 self.by_name.insert(partition.clone(), self.partitions.len());
                 let topic = match incarnation {
                     0 => partition.topic.clone(),
-                    n => format!("{}#{n}", partition.topic).into(),
+                    n => topic_in_rows(&partition.topic, n).into(),
                 };
                 let range = OffsetRange::at(offset);
                 self.partitions.push(Partition { name: partition, incarnation, topic, range, records: 0, tail: None });
@@ -176,26 +203,58 @@ impl BatchBuffer {
         Ok(self.latest)
     }
 
+    /// Takes a dead letter once more, as a message of the `incarnation` of its topic. It belongs to no range of what is
+    /// read: a batch has either ranges or these.
+    pub fn replay(&mut self, record: &Record<'_>, incarnation: u32) -> Result<Again, PushError> {
+        let Some(value) = record.value else { return Ok(Again::Unrouted) };
+        let bytes = (record.key.map_or(0, <[u8]>::len) + value.len()) as u64;
+        if self.messages() >= MAX_MESSAGES || (self.messages() > 0 && self.bytes + bytes > MAX_BYTES) {
+            return Err(PushError::Full { messages: self.messages(), bytes: self.bytes });
+        }
+        let mut row = std::mem::take(&mut self.row).recycle();
+        let again = match self.plan.read(value, &mut row) {
+            Ok(message) => {
+                let topic = topic_in_rows(&record.partition.topic, incarnation);
+                if self.rows(record, &topic, message, &row) { Again::Landed } else { Again::Unrouted }
+            }
+            Err(reject) => Again::Bad(reject),
+        };
+        self.row = row.recycle();
+        if again == Again::Landed {
+            self.replayed.insert(&record.partition.topic, incarnation, record.partition.partition, record.offset);
+            self.accounting.read += 1;
+            self.accounting.events += 1;
+            self.bytes += bytes;
+        }
+        Ok(again)
+    }
+
     fn land(&mut self, record: &Record<'_>, message: &str, row: &UnionRow<'_>) {
+        let topic = self.partitions[self.latest].topic.clone();
+        if self.rows(record, &topic, message, row) {
+            self.accounting.events += 1;
+        } else if self.plan.messages.unrouted == Unrouted::DeadLetter {
+            let reject = Reject::new(Reason::Unrouted, "no table's condition holds for it");
+            self.bury(record, message.as_bytes(), Some(message), &reject);
+        } else {
+            self.accounting.unrouted += 1;
+        }
+    }
+
+    /// Makes the message rows of all tables that want it; says whether one does.
+    fn rows(&mut self, record: &Record<'_>, topic: &str, message: &str, row: &UnionRow<'_>) -> bool {
         let slots = &self.plan.route_slots;
         let mask = self.router.route(|i| row.raw(slots[i]).and_then(text));
         if mask.is_empty() {
-            if self.plan.messages.unrouted == Unrouted::DeadLetter {
-                let reject = Reject::new(Reason::Unrouted, "no table's condition holds for it");
-                self.bury(record, message.as_bytes(), Some(message), &reject);
-            } else {
-                self.accounting.unrouted += 1;
-            }
-            return;
+            return false;
         }
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let text = Some(message);
-        let topic = &*self.partitions[self.latest].topic;
         let input = Input { record, topic, row, text, bytes: message.as_bytes(), timestamp, reject: None };
         for &table in mask.tables() {
             self.tables[table].append(&input);
         }
-        self.accounting.events += 1;
+        true
     }
 
     fn refuse(&mut self, record: &Record<'_>, kept: &[u8], reject: Reject) -> Result<(), PushError> {
@@ -222,6 +281,15 @@ impl BatchBuffer {
         let topic = &*self.partitions[self.latest].topic;
         self.tables[table].append(&Input { record, topic, row, text, bytes, timestamp, reject: Some(reject) });
         self.accounting.dead_letters += 1;
+        if self.plan.messages.has_ceiling() {
+            let (partition, offset) = (record.partition.clone(), record.offset);
+            self.buried.push(Buried { partition, offset, reject: reject.clone() });
+        }
+    }
+
+    /// The messages that became dead letters since the last call; none are kept where there is no ceiling.
+    pub fn take_buried(&mut self) -> Vec<Buried> {
+        std::mem::take(&mut self.buried)
     }
 
     /// Bytes of keys and values; of a message that is too large, only those kept.
@@ -271,6 +339,7 @@ impl BatchBuffer {
             }
         }
         let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
-        SealedBatch { partitions, tables, accounting, field_errors, bytes }
+        let replayed = std::mem::take(&mut self.replayed);
+        SealedBatch { partitions, replayed, tables, accounting, field_errors, bytes }
     }
 }

@@ -1,6 +1,7 @@
 //! Micro-batches: messages become rows of all their tables until the batch is sealed.
 
 pub mod buffer;
+pub mod ceiling;
 mod columns;
 pub mod limits;
 pub mod plan;
@@ -10,7 +11,7 @@ mod source;
 mod tests;
 pub mod trigger;
 
-pub use buffer::{BatchBuffer, PushError};
+pub use buffer::{Again, BatchBuffer, Buried, PushError};
 pub use plan::{Plan, PlannedTable};
 pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
 pub use source::Source;

@@ -263,7 +263,8 @@ impl Log {
 
     #[cfg(feature = "failpoints")]
     fn prepared(&self, state: LogState) -> LogState {
-        if self.has(super::defect::Defect::NoFence) { state.lenient() } else { state }
+        let state = if self.has(super::defect::Defect::NoFence) { state.lenient() } else { state };
+        if self.has(super::defect::Defect::ReplayTwice) { state.forgetful() } else { state }
     }
 
     /// Enters the epoch that a seal names into the register. Whoever sees the seal may do it: all write the same.

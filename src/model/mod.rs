@@ -2,10 +2,12 @@
 
 mod batch;
 mod offset;
+mod offsets;
 mod record;
 mod tail;
 
 pub use batch::{Accounting, BatchId, Slot};
 pub use offset::{BrokenChain, Offset, OffsetRange, TopicPartition};
+pub use offsets::OffsetSet;
 pub use record::{Chunk, Record};
 pub use tail::Tail;

@@ -85,4 +85,6 @@ pub struct Status {
     pub reading: bool,
     /// Partitions that are stopped, and why.
     pub stopped: Vec<String>,
+    /// Why reading is paused: too many dead letters.
+    pub paused: Option<String>,
 }

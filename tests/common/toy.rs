@@ -63,7 +63,7 @@ pub fn batch_of(incarnation: u32, ranges: &[(i32, i64, i64)], text: String, stam
     let partitions: Vec<_> = ranges.iter().map(entry).collect();
     let read = partitions.iter().map(|p| p.records).sum();
     let counts = Accounting { read, events: read, ..Accounting::default() };
-    Arc::new(Batch { partitions, counts, content: Box::new(Rows { text, stamped }) })
+    Arc::new(Batch { partitions, replay: Vec::new(), counts, content: Box::new(Rows { text, stamped }) })
 }
 
 /// The job, as its daemons know it.

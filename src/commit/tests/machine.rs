@@ -25,6 +25,7 @@ fn manifest(id: u128, p: PartitionEntry) -> Manifest {
         instance: String::new(),
         created_ms: 0,
         partitions: vec![p],
+        replay: Vec::new(),
         counts: Accounting::default(),
         files: Vec::new(),
         publish_order: Vec::new(),
