@@ -2,6 +2,7 @@
 
 mod accept;
 mod audit;
+mod letters;
 mod overlap;
 mod prepare;
 
@@ -23,6 +24,7 @@ use crate::config::settings::StartingOffsets;
 use crate::fault::Fault;
 use crate::model::{Offset, TopicPartition};
 use crate::observe::Status;
+use crate::pipeline::letters::LettersError;
 use crate::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
@@ -61,6 +63,9 @@ pub enum AppError {
     /// The audit.
     #[error("{0}")]
     Verify(#[from] VerifyError),
+    /// Dead letters.
+    #[error("{0}")]
+    Letters(#[from] LettersError),
     /// What an operator named is not there.
     #[error("{0}")]
     Unknown(String),
@@ -83,6 +88,7 @@ impl AppError {
             AppError::Log(e) => e.fault(),
             AppError::Pipeline(e) => e.fault(),
             AppError::Verify(e) => e.fault(),
+            AppError::Letters(e) => e.fault(),
             AppError::Refused(_) => Fault::BadData,
         }
     }

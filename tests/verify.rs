@@ -36,7 +36,13 @@ fn wanted(table: &str) -> CatalogTable {
 }
 
 fn target(storage: &Shared, catalog: Option<Arc<dyn Catalog>>) -> Target {
-    let table = |t: &str| Audited { name: t.to_owned(), dir: table_dir(t), columns: None, wanted: wanted(t) };
+    let table = |t: &str| Audited {
+        name: t.to_owned(),
+        dir: table_dir(t),
+        columns: None,
+        dead_letters: false,
+        wanted: wanted(t),
+    };
     let (storage, layout) = (storage.clone(), Layout::new(CHECKPOINT));
     Target { job: "toy".to_owned(), storage, layout, tables: TABLES.map(table).to_vec(), catalog }
 }

@@ -107,6 +107,7 @@ impl Manifest {
 
     /// Messages that it accounts for: those read from Kafka, and dead letters.
     pub fn messages(&self) -> u64 {
-        self.partitions.iter().map(|p| p.records).sum::<u64>() + self.replay.iter().map(ReplayEntry::messages).sum::<u64>()
+        self.partitions.iter().map(|p| p.records).sum::<u64>()
+            + self.replay.iter().map(ReplayEntry::messages).sum::<u64>()
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments, one file per command, exit codes.
 
 mod accept;
+mod dead_letters;
 mod demo;
 mod live;
 mod produce;
@@ -38,6 +39,8 @@ enum Command {
     Produce(produce::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
+    /// The messages that could not become rows: what there is, and sending them through today's tables again.
+    DeadLetters(dead_letters::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
     AcceptGap(accept::GapArgs),
     /// Reads a topic that was deleted and made again from its beginning, as another one of the same name.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Produce(args) => produce::run(args).await,
             Command::Verify(args) => verify::run(args).await,
+            Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,
         }

@@ -94,6 +94,17 @@ impl Log {
         Ok(state)
     }
 
+    /// What the slots say, without doing anything about it: nothing is published or registered. `None`: no log.
+    pub async fn peek(&self, job: &Job) -> Result<Option<LogState>, LogError> {
+        let Some(file) = self.read_job(job).await? else { return Ok(None) };
+        if !self.exists().await? {
+            return Ok(None);
+        }
+        let mut state = self.last_snapshot(file.id).await?;
+        while self.look_on(&mut state).await? {}
+        Ok(Some(state))
+    }
+
     async fn job_file(&self, job: &Job) -> Result<JobFile, LogError> {
         if let Some(file) = self.read_job(job).await? {
             return Ok(file);

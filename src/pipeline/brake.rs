@@ -23,11 +23,15 @@ impl Brake {
         Brake { ceiling: Ceiling::new(&plan.messages), on: None, said: None }
     }
 
-    /// After a chunk of messages was put into the buffer: why reading must pause, if it must.
-    pub(super) fn after(&mut self, messages: usize, buffer: &mut BatchBuffer, now: Duration) -> Option<&Exceeded> {
+    /// After a chunk of messages was put into the buffer: pauses, if there are too many dead letters.
+    pub(super) fn after(&mut self, messages: usize, buffer: &mut BatchBuffer, now: Duration) {
         self.ceiling.read(messages as u64, &buffer.take_buried(), now);
         self.on = self.ceiling.exceeded(now);
-        self.on.as_ref()
+    }
+
+    /// Lets go, and says why it was on.
+    pub(super) fn release_if(&mut self, wanted: bool) -> Option<Exceeded> {
+        if wanted { self.on.take() } else { None }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -69,5 +73,47 @@ pub(super) fn advice(e: &Exceeded) -> &'static str {
             "What was read is landed, and reading goes on when the minute has passed. Repair the producer or the \
              configuration and restart; or raise messages.max_dead_letters_per_minute; or messages.on_malformed = \"drop\""
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_embedded;
+    use crate::model::{Offset, Record, TopicPartition};
+    use crate::schema::migrations;
+
+    #[test]
+    fn a_pause_by_the_minute_lets_go_by_itself() {
+        let limit = ("LANDFALL__MESSAGES__MAX_DEAD_LETTERS_PER_MINUTE".to_owned(), "3".to_owned());
+        let settings = load_embedded([limit].into_iter()).unwrap();
+        let text = |name: &str| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(name);
+            (name.to_owned(), std::fs::read_to_string(path).unwrap())
+        };
+        let names =
+            ["0001_sword_purchases.sql", "0002_purchases.sql", "0003_guilds.sql", "0004_dead_letters.sql"].map(text);
+        let plan = std::sync::Arc::new(Plan::new(&migrations::load(&names).unwrap(), &settings).unwrap());
+        let (mut brake, mut buffer) = (Brake::new(&plan), BatchBuffer::new(plan));
+        let partition = TopicPartition::new("events", 0);
+        buffer.start(partition.clone(), Offset(0), 0).unwrap();
+        let mut bad = |brake: &mut Brake, offset: i64, now| {
+            let value = Some(&b"{broken"[..]);
+            buffer.push(&Record { partition: &partition, offset, timestamp_ms: None, key: None, value }).unwrap();
+            brake.after(1, &mut buffer, Duration::from_secs(now));
+        };
+        (0..3).for_each(|offset| bad(&mut brake, offset, 5));
+        assert!(!brake.is_on() && brake.look(Duration::from_secs(5)).is_none());
+        bad(&mut brake, 3, 6);
+        assert!(brake.is_on());
+        let said = brake.look(Duration::from_secs(6)).unwrap();
+        assert!(said.contains("4 malformed_json in events[0], the last at offset 3"), "{said}");
+        assert_eq!(brake.nap(Duration::from_secs(6)), Duration::from_secs(59));
+        assert!(brake.look(Duration::from_secs(64)).is_some());
+        assert!(brake.look(Duration::from_secs(65)).is_none() && !brake.is_on());
+        bad(&mut brake, 4, 65);
+        assert!(!brake.is_on(), "one of the last minute, and one of now");
+        let e = brake.release_if(true);
+        assert!(e.is_none());
     }
 }

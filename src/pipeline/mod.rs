@@ -4,6 +4,7 @@
 
 mod brake;
 mod content;
+pub mod letters;
 mod positions;
 mod report;
 mod work;
@@ -360,10 +361,10 @@ impl Pipeline {
         }
         // Of a chunk all is taken, so that nothing of it waits beside the source.
         let now = self.begun.elapsed();
-        if let Some(e) = self.brake.after(chunk.len(), &mut self.buffer, now)
-            && self.positions.bounded()
-        {
-            let what = format!("{e}. {}", advice(e));
+        self.brake.after(chunk.len(), &mut self.buffer, now);
+        // A run that is to end does not wait for anybody.
+        if let Some(e) = self.brake.release_if(self.positions.bounded()) {
+            let what = format!("{e}. {}", advice(&e));
             self.failure.get_or_insert(PipelineError::Ceiling(what));
             self.stopping = true;
         }
