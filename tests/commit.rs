@@ -333,6 +333,7 @@ async fn of_two_replays_of_the_same_dead_letters_one_lands_them_and_the_other_do
     let (of_b, ()) = tokio::join!(send(&mut b, &[5, 7]), land_even(&mut daemon, 9));
     assert!(matches!(of_b, Committed::Landed { .. }));
     replay(&mut a).await;
+    a.catch_up().await.unwrap();
     assert!(waiting(&a).is_empty());
     assert_eq!(visible(&*storage).await, complete(&[(0, 9)]));
     let fresh = open(storage.clone()).await;

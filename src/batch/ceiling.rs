@@ -239,9 +239,9 @@ mod tests {
         assert_eq!(e.until, None, "nothing changes by itself");
         assert_eq!(
             e.to_string(),
-            "110 of the last 1010 messages are dead letters (10.8 %), and messages.max_dead_letters = \"5%\": \
-             70 malformed_json in events[0], the last at offset 8 (broken 8); \
-             40 malformed_json in events[1], the last at offset 9 (broken 9)"
+            "110 of the last 1010 messages are dead letters (10.9 %), and messages.max_dead_letters = \"5%\": \
+             72 malformed_json in events[0], the last at offset 8 (broken 8); \
+             38 malformed_json in events[1], the last at offset 9 (broken 9)"
         );
     }
 

@@ -7,6 +7,7 @@ mod available_now;
 mod chaos;
 mod crash;
 mod datanodes;
+mod dead_letters;
 mod expected;
 mod failpoints;
 mod job;
