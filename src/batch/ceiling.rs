@@ -197,7 +197,7 @@ mod tests {
 
     fn buried(n: usize) -> Vec<Buried> {
         let one = |i: usize| Buried {
-            partition: TopicPartition::new("events", (i % 3 == 0).into()),
+            partition: TopicPartition::new("events", i.is_multiple_of(3).into()),
             offset: i as i64,
             reject: Reject::new(Reason::MalformedJson, format!("broken {i}")),
         };
@@ -250,7 +250,7 @@ mod tests {
         // 0.1 %
         let mut c = ceiling(Some(1000), None);
         for n in 1..=40 {
-            c.read(1000, &buried(usize::from(n % 2 == 0)), second(n));
+            c.read(1000, &buried(usize::from(n.is_multiple_of(2))), second(n));
             assert_eq!(c.exceeded(second(n)), None, "after {n} thousand");
         }
         for n in 41..=60 {

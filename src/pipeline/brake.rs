@@ -67,11 +67,13 @@ pub(super) fn advice(e: &Exceeded) -> &'static str {
     match e.until {
         None => {
             "What was read is landed, nothing more is taken, and a restart tries again. Repair the producer or the \
-             configuration and restart; or raise messages.max_dead_letters; or messages.on_malformed = \"drop\""
+             configuration and restart; or raise messages.max_dead_letters; or drop them (messages.on_malformed, \
+             messages.unrouted)"
         }
         Some(_) => {
             "What was read is landed, and reading goes on when the minute has passed. Repair the producer or the \
-             configuration and restart; or raise messages.max_dead_letters_per_minute; or messages.on_malformed = \"drop\""
+             configuration and restart; or raise messages.max_dead_letters_per_minute; or drop them \
+             (messages.on_malformed, messages.unrouted)"
         }
     }
 }

@@ -78,10 +78,11 @@ impl Letters {
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
         for file in &files {
             let (slot, state) = (file.slot, state.clone());
-            let found = self.read(file, selection, move |m| Some(Seen::of(&m, slot, &state))).await?;
-            for seen in found {
-                groups.entry(seen.reason.clone()).or_default().add(seen, samples);
-            }
+            let add = move |groups: &mut BTreeMap<String, Group>, m: Message| {
+                let seen = Seen::of(&m, slot, &state);
+                groups.entry(m.reason).or_default().add(seen, samples);
+            };
+            groups = self.fold(file, selection, groups, add).await?;
             tell(progress, |p| p.done += 1);
         }
         let mut reasons: Vec<_> = groups.into_values().collect();

@@ -171,23 +171,23 @@ impl Letters {
         Ok(entries.iter().filter(|e| !e.is_dir).filter_map(file).collect())
     }
 
-    /// The messages of a file that are wanted, as `keep` makes them.
-    async fn read<T: Send + 'static>(
+    /// Folds the messages of a file that are wanted into `so_far`.
+    async fn fold<T: Send + 'static>(
         &self,
         file: &LetterFile,
         selection: &Selection,
-        mut keep: impl FnMut(Message) -> Option<T> + Send + 'static,
-    ) -> Result<Vec<T>, LettersError> {
+        mut so_far: T,
+        mut each: impl FnMut(&mut T, Message) + Send + 'static,
+    ) -> Result<T, LettersError> {
         let bytes = self.storage.read(&file.path).await?;
         let (columns, zone, selection) = (self.columns.clone(), self.zone.clone(), selection.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let mut kept = Vec::new();
-            letters::read(bytes, &columns, |letter| {
+            let read = letters::read(bytes, &columns, |letter| {
                 if selection.takes(&letter) {
-                    kept.extend(keep(Message::of(&letter, &zone)));
+                    each(&mut so_far, Message::of(&letter, &zone));
                 }
-            })
-            .map(|()| kept)
+            });
+            read.map(|()| so_far)
         });
         // Not cancelled; a panic in it is a bug that must not be swallowed.
         let read = read.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));

@@ -89,7 +89,7 @@ impl Replay<'_> {
         tell(self.progress, |p| p.total = files.len() as u64);
         let (mut waiting, mut bytes) = (Vec::new(), 0);
         for file in &files {
-            for message in self.letters.read(file, selection, Some).await? {
+            for message in self.letters.fold(file, selection, Vec::new(), Vec::push).await? {
                 let Some(place) = message.place.clone() else {
                     report.without_place += 1;
                     continue;
