@@ -13,9 +13,11 @@ use landfall::app::{App, Mode};
 use landfall::batch::{Plan, Trigger};
 use landfall::catalog::CatalogTable;
 use landfall::checkpoint::Layout;
+use landfall::commit::Decision;
 use landfall::config::{Settings, load_embedded};
 use landfall::encode::inspect::PlaceColumns;
 use landfall::fault::Fault;
+use landfall::model::Offset;
 use landfall::observe::Status;
 use landfall::pipeline::letters::{Letters, Listing, Replay, ReplayReport, Selection, Since, Target};
 use landfall::pipeline::{EncodeContext, PipelineError};
@@ -193,6 +195,26 @@ async fn a_part_can_be_chosen() {
     assert_eq!(column(&storage, "purchases", "cost").await, costs(0..14));
     let kept = committer(&storage).await.state().replayed().entries();
     assert_eq!((kept.len(), kept[0].offsets.len()), (1, 1), "in the end it is one range: {kept:?}");
+}
+
+#[tokio::test]
+async fn dead_letters_of_before_and_after_a_topic_was_made_anew_are_told_apart() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Shared);
+    land(&topic, &storage, &strict(), &[deep(0), deep(1)]).await;
+    topic.remake();
+    let why = Decision { reason: "made anew".to_owned(), operator: "test".to_owned() };
+    let starts = [(0, Offset(0))].into();
+    committer(&storage).await.accept_topic("events".to_owned(), starts, why).await.unwrap().expect("a slot");
+    land(&topic, &storage, &strict(), &[deep(100), deep(101), deep(102)]).await;
+    let one = Selection { topic: Some("events#1".to_owned()), offsets: Some((0, 0)), ..Selection::default() };
+    assert_eq!(replay(&storage, &settings(&[]), &one, false).await.replayed, 1);
+    assert_eq!(column(&storage, "purchases", "cost").await, [Some("100".into())]);
+    let rest = replay(&storage, &settings(&[]), &Selection::default(), false).await;
+    assert_eq!((rest.replayed, rest.already, rest.batches), (4, 1, 1), "{rest}");
+    let costs = ["0", "1", "100", "101", "102"].map(|n| Some(n.to_owned()));
+    assert_eq!(column(&storage, "purchases", "cost").await, costs);
+    let report = audit(&storage).await;
+    assert!(report.findings.is_empty() && report.replayed == 5, "{report}");
 }
 
 #[tokio::test]
