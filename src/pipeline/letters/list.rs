@@ -167,7 +167,10 @@ impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for g in &self.reasons {
             writeln!(f, "{}: {}, {} of them replayed", g.reason, g.count, g.replayed)?;
-            writeln!(f, "  batches {} to {}", g.first_batch, g.last_batch)?;
+            match g.first_batch == g.last_batch {
+                true => writeln!(f, "  batch {}", g.first_batch)?,
+                false => writeln!(f, "  batches {} to {}", g.first_batch, g.last_batch)?,
+            }
             writeln!(f, "  Kafka timestamps {} to {}", time(g.first_timestamp_ms), time(g.last_timestamp_ms))?;
             for s in &g.samples {
                 let done = if s.replayed { ", replayed" } else { "" };
