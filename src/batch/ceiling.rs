@@ -47,9 +47,8 @@ impl Window {
         }
     }
 
+    /// Adds the kinds of a later one.
     fn merge(&mut self, other: &Window) {
-        self.messages += other.messages;
-        self.letters += other.letters;
         for (kind, sample) in &other.kinds {
             let count = self.kinds.get(kind).map_or(0, |s| s.count) + sample.count;
             self.kinds.insert(kind.clone(), Sample { count, ..sample.clone() });
@@ -133,9 +132,8 @@ impl Ceiling {
 
     fn share_exceeded(&self) -> Option<Exceeded> {
         let share = self.share?;
-        let mut window = self.before.clone();
-        window.merge(&self.latest);
-        let Window { messages, letters, kinds } = window;
+        let sum = |of: fn(&Window) -> u64| of(&self.before) + of(&self.latest);
+        let (letters, messages) = (sum(|w| w.letters), sum(|w| w.messages));
         if letters < LEAST_LETTERS || letters * MILLION <= share * messages {
             return None;
         }
@@ -145,7 +143,7 @@ impl Ceiling {
             percent(letters * MILLION / messages.max(1)),
             percent(share)
         );
-        Some(Exceeded { what, kinds: most_first(kinds), until: None })
+        Some(Exceeded { what, kinds: kinds([&self.before, &self.latest]), until: None })
     }
 
     fn minute_exceeded(&mut self, now: Duration) -> Option<Exceeded> {
@@ -153,11 +151,10 @@ impl Ceiling {
         while self.minute.front().is_some_and(|(at, _)| *at + MINUTE <= now) {
             self.minute.pop_front();
         }
-        let mut window = Window::default();
-        self.minute.iter().for_each(|(_, second)| window.merge(second));
-        let mut left = window.letters;
-        let mut until = None;
-        for (at, second) in self.minute.iter().take_while(|_| window.letters > limit) {
+        let letters: u64 = self.minute.iter().map(|(_, second)| second.letters).sum();
+        // The oldest must pass until no more than the limit are left.
+        let (mut left, mut until) = (letters, None);
+        for (at, second) in self.minute.iter() {
             if left <= limit {
                 break;
             }
@@ -165,16 +162,17 @@ impl Ceiling {
             until = Some(*at + MINUTE);
         }
         let until = Some(until?);
-        let what = format!(
-            "{} dead letters within a minute, and messages.max_dead_letters_per_minute = {limit}",
-            window.letters
-        );
-        Some(Exceeded { what, kinds: most_first(window.kinds), until })
+        let what =
+            format!("{letters} dead letters within a minute, and messages.max_dead_letters_per_minute = {limit}");
+        Some(Exceeded { what, kinds: kinds(self.minute.iter().map(|(_, second)| second)), until })
     }
 }
 
-fn most_first(kinds: BTreeMap<(TopicPartition, Reason), Sample>) -> Vec<((TopicPartition, Reason), Sample)> {
-    let mut kinds: Vec<_> = kinds.into_iter().collect();
+/// The kinds of some windows, oldest first; the most frequent come first.
+fn kinds<'w>(windows: impl IntoIterator<Item = &'w Window>) -> Vec<((TopicPartition, Reason), Sample)> {
+    let mut all = Window::default();
+    windows.into_iter().for_each(|w| all.merge(w));
+    let mut kinds: Vec<_> = all.kinds.into_iter().collect();
     kinds.sort_by_key(|(_, s)| std::cmp::Reverse(s.count));
     kinds
 }
