@@ -247,7 +247,7 @@ mod tests {
     fn a_small_share_is_seen_over_more_messages() {
         // 0.1 %
         let mut c = ceiling(Some(1000), None);
-        for n in 1..=40 {
+        for n in 1..=40_u64 {
             c.read(1000, &buried(usize::from(n.is_multiple_of(2))), second(n));
             assert_eq!(c.exceeded(second(n)), None, "after {n} thousand");
         }
