@@ -3,6 +3,8 @@
 mod accept;
 mod audit;
 mod check;
+mod error;
+mod letters;
 mod overlap;
 mod prepare;
 mod success;
@@ -22,80 +24,16 @@ use crate::checkpoint::Layout;
 use crate::commit::{Committer, Job, Log, LogError, Opened, RealHost};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
-use crate::fault::Fault;
 use crate::model::{Offset, TopicPartition};
 use crate::observe::Status;
-use crate::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
+use crate::pipeline::{EncodeContext, Parts, Pipeline, Reporter, Upkeep};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
-use crate::storage::{HdfsStorage, LocalStorage, SelfTestError, Storage, StorageError, TimedStorage, resolve_location};
-use crate::verify::VerifyError;
-
-/// Why a job did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// Configuration, migrations and routes; one line each.
-    #[error("the configuration cannot be used:\n{}", .0.iter().map(|e| format!("  - {e}")).collect::<Vec<_>>().join("\n"))]
-    Config(Vec<String>),
-    /// Kafka.
-    #[error("{0}")]
-    Source(#[from] SourceError),
-    /// Storage.
-    #[error(
-        "storage.url = \"{url}\": {source}{}",
-        if source.fault() == Fault::Retry { ". Check that the URL is right and that a NameNode answers there" } else { "" }
-    )]
-    Storage {
-        /// The URL.
-        url: String,
-        /// What failed.
-        source: StorageError,
-    },
-    /// Storage that cannot commit.
-    #[error("{0}")]
-    SelfTest(#[from] SelfTestError),
-    /// The checkpoint or the tables' owners.
-    #[error("{0}")]
-    Log(#[from] LogError),
-    /// While running.
-    #[error("{0}")]
-    Pipeline(#[from] PipelineError),
-    /// The audit.
-    #[error("{0}")]
-    Verify(#[from] VerifyError),
-    /// What an operator named is not there.
-    #[error("{0}")]
-    Unknown(String),
-    /// The files that say so, after all was landed.
-    #[error("{0}")]
-    Success(#[from] SuccessError),
-    /// What an operator asked for does not fit the log or Kafka.
-    #[error("{0}")]
-    Refused(String),
-}
-
-impl AppError {
-    /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
-        match self {
-            AppError::Config(_) | AppError::Unknown(_) => Fault::Config,
-            AppError::Source(e) => e.fault(),
-            AppError::Storage { source, .. } => match source.fault() {
-                Fault::Retry => Fault::Retry,
-                _ => Fault::Config,
-            },
-            AppError::SelfTest(e) => e.fault(),
-            AppError::Log(e) => e.fault(),
-            AppError::Pipeline(e) => e.fault(),
-            AppError::Verify(e) => e.fault(),
-            AppError::Success(e) => e.fault(),
-            AppError::Refused(_) => Fault::BadData,
-        }
-    }
-}
+use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_location};
 
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
+pub use error::AppError;
 pub use success::SuccessError;
 
 /// A job whose configuration is sound: nothing was reached or written yet.

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::faulty::{Fault, FaultyStorage};
-use common::toy::{batch, complete, job, open, open_on, partition, visible};
+use common::toy::{batch, batch_of, complete, job, open, open_on, partition, replay_of, visible};
 use landfall::checkpoint::Layout;
 use landfall::commit::{Committed, Committer, Decision, Host, Log, RealHost};
 use landfall::model::Offset;
@@ -237,4 +237,108 @@ async fn a_manifest_of_a_later_version_stops_the_daemon() {
     storage.create(&name, bytes::Bytes::from_static(br#"{"v":1,"kind":"swap","next":"x"}"#)).await.unwrap();
     let e = a.catch_up().await.unwrap_err();
     assert!(e.to_string().contains("of kind `swap` is not known to this landfall"), "{e}");
+}
+
+/// Lands messages up to `end` in batches of 3. The odd ones are dead letters: none of them is in these tables.
+async fn land_even(committer: &mut Committer, end: i64) {
+    loop {
+        let from = committer.end(&partition(0)).unwrap_or(Offset(0)).0;
+        if from >= end {
+            return;
+        }
+        let to = (from + 3).min(end);
+        let rows = (from..to).filter(|o| o % 2 == 0).map(|o| format!("0:{o}\n")).collect();
+        committer.commit(&batch_of(0, &[(0, from, to)], rows, true)).await.unwrap();
+    }
+}
+
+/// The dead letters that wait, as the log says.
+fn waiting(committer: &Committer) -> Vec<i64> {
+    let end = committer.end(&partition(0)).unwrap_or(Offset(0)).0;
+    let replayed = committer.state().replayed();
+    (0..end).filter(|o| o % 2 == 1 && !replayed.contains("events", 0, 0, *o)).collect()
+}
+
+/// Lands some dead letters.
+async fn send(committer: &mut Committer, letters: &[i64]) -> Committed {
+    let rows = letters.iter().map(|o| format!("0:{o}\n")).collect();
+    let letters: Vec<_> = letters.iter().map(|o| (0, *o)).collect();
+    committer.commit(&replay_of(&letters, rows, true)).await.unwrap()
+}
+
+/// Lands all that wait, two a batch, as `dead-letters replay` does.
+async fn replay(committer: &mut Committer) {
+    loop {
+        let next: Vec<_> = waiting(committer).into_iter().take(2).collect();
+        if next.is_empty() {
+            return;
+        }
+        send(committer, &next).await;
+    }
+}
+
+/// Batches and replays with the fault at call `at` for as long as it gets, then sound ones; returns the calls made.
+async fn interrupted_replay(fault: Fault, at: usize, slots_per_epoch: u64) -> usize {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let faulty = Arc::new(FaultyStorage::new(storage.clone(), fault, at));
+    let work = async {
+        let mut doomed = open_on(faulty.clone(), Arc::new(RealHost), slots_per_epoch).await;
+        land_even(&mut doomed, 6).await;
+        replay(&mut doomed).await;
+        land_even(&mut doomed, 8).await;
+        replay(&mut doomed).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = faulty.crashed() => {}
+    }
+    for rows in visible(&*storage).await.values() {
+        assert!(rows.values().all(|&n| n == 1), "{fault:?} at call {at}: a row is there twice before recovery");
+    }
+    let mut next = open_on(storage.clone(), Arc::new(RealHost), slots_per_epoch).await;
+    replay(&mut next).await;
+    land_even(&mut next, 12).await;
+    replay(&mut next).await;
+    assert_eq!(visible(&*storage).await, complete(&[(0, 12)]), "{fault:?} at call {at}");
+    assert_eq!(next.state().replayed().messages(), 6);
+    assert_eq!(next.end(&partition(0)), Some(Offset(12)), "a replay moves no position");
+    faulty.calls()
+}
+
+#[tokio::test]
+async fn no_dead_letter_is_replayed_twice_or_forgotten_by_a_fault_at_any_storage_call() {
+    // With epochs of 2 slots, the set of replayed dead letters goes through snapshots.
+    for (slots_per_epoch, least) in [(5000, 60), (2, 90)] {
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error] {
+            let runs = (0..300).map(|at| interrupted_replay(fault, at, slots_per_epoch));
+            let calls = futures_util::future::join_all(runs).await;
+            let reached = calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count();
+            assert!((least..300).contains(&reached), "batches and replays make {reached} storage calls");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_replays_of_the_same_dead_letters_one_lands_them_and_the_other_does_the_rest() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let (mut daemon, mut a) = (open(storage.clone()).await, open(storage.clone()).await);
+    land_even(&mut daemon, 8).await;
+    a.catch_up().await.unwrap();
+    let mut b = open(storage.clone()).await;
+    assert_eq!((waiting(&a), waiting(&b)), (vec![1, 3, 5, 7], vec![1, 3, 5, 7]));
+    assert!(matches!(send(&mut a, &[1, 3]).await, Committed::Landed { .. }));
+    assert!(matches!(send(&mut b, &[3, 5]).await, Committed::Superseded));
+    assert_eq!(waiting(&b), [5, 7], "the loser has read the winner's slot");
+    // The daemon's next batch goes beside it.
+    let (of_b, ()) = tokio::join!(send(&mut b, &[5, 7]), land_even(&mut daemon, 9));
+    assert!(matches!(of_b, Committed::Landed { .. }));
+    replay(&mut a).await;
+    a.catch_up().await.unwrap();
+    assert!(waiting(&a).is_empty());
+    assert_eq!(visible(&*storage).await, complete(&[(0, 9)]));
+    let fresh = open(storage.clone()).await;
+    assert_eq!((fresh.state(), fresh.state().replayed().messages()), (a.state(), 4));
+    let job = job();
+    let peeked = Log::new(storage.clone(), Layout::new("/checkpoint"), Arc::new(RealHost)).peek(&job).await.unwrap();
+    assert_eq!(peeked.as_ref(), Some(fresh.state()));
 }

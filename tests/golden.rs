@@ -69,6 +69,16 @@ fn seals_gaps_and_new_topics_are_read_and_kept() {
 }
 
 #[test]
+fn replays_are_read_and_kept() {
+    let Entry::Batch(m) = kept("replay.json", Entry::parse, Entry::to_bytes) else { panic!("not a batch") };
+    assert_eq!((m.kind.as_str(), m.messages(), m.counts.read), ("replay", 7, 7));
+    assert_eq!(m.replay[0].offsets, [(Offset(1207), Offset(1208)), (Offset(1300), Offset(1304))]);
+    let snapshot = kept("snapshot3.json", Snapshot::parse, Snapshot::to_bytes);
+    assert_eq!(snapshot.replayed, m.replay);
+    assert_eq!((snapshot.replayed[0].incarnation, snapshot.replayed[1].incarnation), (0, 1));
+}
+
+#[test]
 fn an_unknown_version_or_kind_is_not_guessed_at() {
     for text in [r#"{"v":2,"kind":"batch"}"#, r#"{"v":1,"kind":"swap","table":"a"}"#] {
         let e = Entry::parse("log/x/m.json", text.as_bytes()).unwrap_err();

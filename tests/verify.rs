@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::toy::{CHECKPOINT, TABLES, batch, open_on, partition, table_dir};
+use common::toy::{CHECKPOINT, TABLES, batch, open_on, partition, replay_of, table_dir};
 use common::yielding::Yielding;
 use landfall::catalog::{Catalog, CatalogTable, MemoryCatalog};
 use landfall::checkpoint::Layout;
@@ -36,7 +36,13 @@ fn wanted(table: &str) -> CatalogTable {
 }
 
 fn target(storage: &Shared, catalog: Option<Arc<dyn Catalog>>) -> Target {
-    let table = |t: &str| Audited { name: t.to_owned(), dir: table_dir(t), columns: None, wanted: wanted(t) };
+    let table = |t: &str| Audited {
+        name: t.to_owned(),
+        dir: table_dir(t),
+        columns: None,
+        dead_letters: false,
+        wanted: wanted(t),
+    };
     let (storage, layout) = (storage.clone(), Layout::new(CHECKPOINT));
     Target { job: "toy".to_owned(), storage, layout, tables: TABLES.map(table).to_vec(), catalog }
 }
@@ -251,6 +257,26 @@ async fn every_planted_fault_in_the_log_is_exactly_its_finding() {
         }
         assert_eq!(kinds, expected, "{fault}: {report}");
     }
+}
+
+#[tokio::test]
+async fn replays_are_counted_through_snapshots_and_a_doubled_one_is_found() {
+    let (storage, mut committer) = landed(3).await;
+    let letters = replay_of(&[(0, 1), (0, 2), (0, 7)], "0:1\n0:2\n0:7\n".to_owned(), true);
+    committer.commit(&letters).await.unwrap();
+    land(&mut committer, 3).await;
+    let report = audit(&storage).await;
+    assert_eq!((found(&report), report.replayed, report.epochs, report.rows), (vec![], 3, 2, 42), "{report}");
+    // The same dead letters, in another batch of the next epoch.
+    let (slot, to) = (slot_dir(&storage, 3).await, slot_dir(&storage, 7).await.replace("000000000007", "000000000008"));
+    let manifest = storage.list(&slot).await.unwrap().remove(0).name;
+    let text = String::from_utf8(storage.read(&format!("{slot}/{manifest}")).await.unwrap().to_vec()).unwrap();
+    let (old, new) = (&manifest[2..38], uuid::Uuid::new_v4().to_string());
+    storage.mkdir(&to, Parents::Require).await.unwrap();
+    storage.create(&format!("{to}/m.{new}.json"), text.replace(old, &new).into()).await.unwrap();
+    let report = audit(&storage).await;
+    assert_eq!(found(&report), ["missing_file a 8", "missing_file b 8", "broken_chain - 8"], "{report}");
+    assert!(report.to_string().contains("events[0] offset 1: the entry lands a dead letter that was landed already"));
 }
 
 #[tokio::test]

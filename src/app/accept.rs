@@ -81,14 +81,17 @@ impl App {
         let (log, job, incarnation) = (self.log(), self.job(), Uuid::new_v4());
         log.check(&job).await.map_err(|e| self.reached(e))?;
         if !log.exists().await.map_err(|e| self.reached(e))? {
-            let uri = self.storage.uri(&self.settings.storage.checkpoint);
-            let what =
-                format!("{uri} holds no log: check storage.checkpoint; a job that never ran has nothing to accept");
-            return Err(AppError::Unknown(what));
+            return Err(self.no_log());
         }
         log.make_directories(incarnation, &job).await.map_err(|e| self.reached(e))?;
         let opened = log.open(&job, &[]).await.map_err(|e| self.reached(e))?;
         Ok(OperatorLog { app: self, committer: self.committer(log, opened, incarnation), incarnation })
+    }
+
+    /// There is nothing to look at, or to decide about.
+    pub(super) fn no_log(&self) -> AppError {
+        let uri = self.storage.uri(&self.settings.storage.checkpoint);
+        AppError::Unknown(format!("{uri} holds no log: check storage.checkpoint; this job has never run there"))
     }
 
     /// The oldest offset, and the one after the newest, of each partition of a topic of the job.
@@ -187,6 +190,11 @@ impl OperatorLog<'_> {
         let (topic, starts) = (renewal.topic.clone(), renewal.starts.clone());
         let slot = self.committer.accept_topic(topic, starts, decision(reason)).await?;
         slot.ok_or_else(moved_on)
+    }
+
+    /// Who writes into it.
+    pub(super) fn committer(&mut self) -> &mut Committer {
+        &mut self.committer
     }
 
     /// Deletes what this process has staged.

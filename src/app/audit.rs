@@ -15,10 +15,11 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 impl App {
     /// Audits the job. Only reads; safe beside running daemons.
     pub async fn verify(&self, deep: bool, progress: watch::Sender<Progress>) -> Result<Report, AppError> {
-        let wanted = self.wanted().into_iter().zip(&self.plan.tables);
-        let tables = wanted.map(|(wanted, planned)| {
-            let name = planned.table.name.clone();
-            Audited { name, dir: wanted.directory, columns: place_columns(planned), wanted: wanted.table }
+        let wanted = self.wanted().into_iter().zip(&self.plan.tables).enumerate();
+        let tables = wanted.map(|(at, (wanted, planned))| {
+            let dead_letters = self.plan.dead_letters == Some(at);
+            let (name, columns) = (planned.table.name.clone(), place_columns(planned));
+            Audited { name, dir: wanted.directory, columns, dead_letters, wanted: wanted.table }
         });
         let target = Target {
             job: self.settings.job.clone(),

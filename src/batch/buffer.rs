@@ -8,6 +8,7 @@ use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
 use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
 use super::unknown::UnknownFields;
+use crate::checkpoint::{Replayed, topic_in_rows};
 use crate::config::settings::{OnMalformed, Tombstones, Unrouted};
 use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
 use crate::fault::Fault;
@@ -82,10 +83,34 @@ pub struct BatchBuffer {
     /// The partition of the last message: most come in runs.
     latest: usize,
     accounting: Accounting,
+    replayed: Replayed,
+    buried: Vec<Buried>,
     bytes: u64,
     timestamps: TimestampText,
     unknown: UnknownFields,
     row: UnionRow<'static>,
+}
+
+/// A message that became a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buried {
+    /// Where it was read.
+    pub partition: TopicPartition,
+    /// Its offset.
+    pub offset: i64,
+    /// Why.
+    pub reject: Reject,
+}
+
+/// What becomes of a dead letter that is sent through the tables again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// It is rows of its tables, like any message.
+    Landed,
+    /// It is still no good, and nothing was done.
+    Bad(Reject),
+    /// It is good, no table wants it, and nothing was done.
+    Unrouted,
 }
 
 impl BatchBuffer {
@@ -98,6 +123,8 @@ impl BatchBuffer {
             by_name: HashMap::new(),
             latest: 0,
             accounting: Accounting::default(),
+            replayed: Replayed::default(),
+            buried: Vec::new(),
             bytes: 0,
             timestamps: TimestampText::new(plan.zone.clone()),
             unknown: UnknownFields::default(),
@@ -123,7 +150,7 @@ impl BatchBuffer {
                 self.by_name.insert(partition.clone(), self.partitions.len());
                 let topic = match incarnation {
                     0 => partition.topic.clone(),
-                    n => format!("{}#{n}", partition.topic).into(),
+                    n => topic_in_rows(&partition.topic, n).into(),
                 };
                 let range = OffsetRange::at(offset);
                 self.partitions.push(Partition { name: partition, incarnation, topic, range, records: 0, tail: None });
@@ -182,17 +209,55 @@ impl BatchBuffer {
         Ok(self.latest)
     }
 
+    /// Takes a dead letter once more, as a message of the `incarnation` of its topic. It belongs to no range of what is
+    /// read: a batch has either ranges or these.
+    pub fn replay(&mut self, record: &Record<'_>, incarnation: u32) -> Result<Again, PushError> {
+        let Some(value) = record.value else { return Ok(Again::Unrouted) };
+        let bytes = (record.key.map_or(0, <[u8]>::len) + value.len()) as u64;
+        if self.messages() >= MAX_MESSAGES || (self.messages() > 0 && self.bytes + bytes > MAX_BYTES) {
+            return Err(PushError::Full { messages: self.messages(), bytes: self.bytes });
+        }
+        let mut row = std::mem::take(&mut self.row).recycle();
+        let again = match self.plan.read(value, &mut row) {
+            Ok(message) => {
+                let topic = topic_in_rows(&record.partition.topic, incarnation);
+                self.rows(record, &topic, message, &mut row)
+            }
+            Err(reject) => Again::Bad(reject),
+        };
+        self.row = row.recycle();
+        if again == Again::Landed {
+            self.replayed.insert(&record.partition.topic, incarnation, record.partition.partition, record.offset);
+            self.accounting.read += 1;
+            self.accounting.events += 1;
+            self.bytes += bytes;
+        }
+        Ok(again)
+    }
+
     fn land<'m>(&mut self, record: &Record<'_>, message: &'m str, row: &mut UnionRow<'m>) {
+        let topic = self.partitions[self.latest].topic.clone();
+        let reject = match self.rows(record, &topic, message, row) {
+            Again::Landed => {
+                self.accounting.events += 1;
+                return;
+            }
+            Again::Unrouted if self.plan.messages.unrouted == Unrouted::Drop => {
+                self.accounting.unrouted += 1;
+                return;
+            }
+            Again::Unrouted => Reject::new(Reason::Unrouted, "no table's condition holds for it"),
+            Again::Bad(reject) => reject,
+        };
+        self.bury(record, Some(message.as_bytes()), Some(message), &reject);
+    }
+
+    /// Makes the message rows of all tables that want it, or of none.
+    fn rows<'m>(&mut self, record: &Record<'_>, topic: &str, message: &'m str, row: &mut UnionRow<'m>) -> Again {
         let slots = &self.plan.route_slots;
         let mask = self.router.route(|i| row.raw(slots[i]).and_then(text));
         if mask.is_empty() {
-            if self.plan.messages.unrouted == Unrouted::DeadLetter {
-                let reject = Reject::new(Reason::Unrouted, "no table's condition holds for it");
-                self.bury(record, Some(message.as_bytes()), Some(message), &reject);
-            } else {
-                self.accounting.unrouted += 1;
-            }
-            return;
+            return Again::Unrouted;
         }
         let tables = &self.plan.tables;
         if mask.tables().iter().any(|&t| tables[t].has_paths) {
@@ -200,20 +265,18 @@ impl BatchBuffer {
         }
         let strict = mask.tables().iter().filter(|&&t| tables[t].is_strict);
         if let Some(reject) = strict.copied().find_map(|t| self.tables[t].refuses(&tables[t], row)) {
-            self.bury(record, Some(message.as_bytes()), Some(message), &reject);
-            return;
+            return Again::Bad(reject);
         }
         if let Some(known) = &self.plan.known_fields {
             self.unknown.count(message, mask.tables(), known);
         }
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let text = Some(message);
-        let topic = &*self.partitions[self.latest].topic;
         let input = Input { record, topic, row, text, bytes: Some(message.as_bytes()), timestamp, reject: None };
         for &table in mask.tables() {
             self.tables[table].append(&input);
         }
-        self.accounting.events += 1;
+        Again::Landed
     }
 
     fn refuse(&mut self, record: &Record<'_>, kept: &[u8], reject: Reject) -> Result<(), PushError> {
@@ -240,6 +303,15 @@ impl BatchBuffer {
         let topic = &*self.partitions[self.latest].topic;
         self.tables[table].append(&Input { record, topic, row, text, bytes, timestamp, reject: Some(reject) });
         self.accounting.dead_letters += 1;
+        if self.plan.messages.has_ceiling() {
+            let (partition, offset) = (record.partition.clone(), record.offset);
+            self.buried.push(Buried { partition, offset, reject: reject.clone() });
+        }
+    }
+
+    /// The messages that became dead letters since the last call; none are kept where there is no ceiling.
+    pub fn take_buried(&mut self) -> Vec<Buried> {
+        std::mem::take(&mut self.buried)
     }
 
     /// Bytes of keys, values and wanted headers; of a message that is too large, only those kept.
@@ -290,6 +362,7 @@ impl BatchBuffer {
         }
         let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
         let unknown_fields = self.unknown.take(|table| &self.plan.tables[table].table.name);
-        SealedBatch { partitions, tables, accounting, field_errors, unknown_fields, bytes }
+        let replayed = std::mem::take(&mut self.replayed);
+        SealedBatch { partitions, replayed, tables, accounting, field_errors, unknown_fields, bytes }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod buffer;
 mod builder;
+pub mod ceiling;
 mod columns;
 mod headers;
 pub mod limits;
@@ -13,7 +14,7 @@ mod tests;
 pub mod trigger;
 mod unknown;
 
-pub use buffer::{BatchBuffer, PushError};
+pub use buffer::{Again, BatchBuffer, Buried, PushError};
 pub use plan::{Plan, PlannedTable};
 pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, UnknownField};
 pub use source::Source;

@@ -4,6 +4,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::columns::batch_ids;
+use crate::checkpoint::Replayed;
 use crate::model::{Accounting, OffsetRange, Tail, TopicPartition};
 
 /// What was read and what became of it; the ranges ride with the rows.
@@ -11,6 +12,8 @@ use crate::model::{Accounting, OffsetRange, Tail, TopicPartition};
 pub struct SealedBatch {
     /// The partitions of which something was read, in the order of their names.
     pub partitions: Vec<SealedPartition>,
+    /// The dead letters of which it has the rows: then nothing was read.
+    pub replayed: Replayed,
     /// The tables that got rows, in the order of the plan.
     pub tables: Vec<SealedTable>,
     /// What became of every message.

@@ -13,7 +13,7 @@ use crate::model::{BatchId, Offset, Slot};
 /// A slot's content, from its manifest file `m.<id>.json`. An unknown kind stops the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// `batch`: lands rows.
+    /// `batch`: lands rows. `replay`: lands rows of dead letters.
     Batch(Box<Manifest>),
     /// `seal`: the last slot of its epoch; the log goes on in another directory.
     Seal(Box<SealEntry>),
@@ -138,7 +138,7 @@ impl Entry {
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Entry, FormatError> {
         let head: Head = parse(path, bytes)?;
         Ok(match head.kind.as_str() {
-            Manifest::KIND => Entry::Batch(Box::new(parse(path, bytes)?)),
+            Manifest::KIND | Manifest::REPLAY => Entry::Batch(Box::new(parse(path, bytes)?)),
             SealEntry::KIND => Entry::Seal(Box::new(parse(path, bytes)?)),
             GapEntry::KIND => Entry::Gap(Box::new(parse(path, bytes)?)),
             TopicEntry::KIND => Entry::Topic(Box::new(parse(path, bytes)?)),

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::replay::ReplayEntry;
 use crate::fault::Fault;
 use crate::model::{Offset, Slot, Tail};
 
@@ -133,6 +134,9 @@ pub struct Snapshot {
     /// What each table got in all epochs before.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, TableTotal>,
+    /// The dead letters that were landed after all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<ReplayEntry>,
 }
 json_file!(Snapshot);
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::replay::ReplayEntry;
 use crate::model::{Accounting, BatchId, Offset, OffsetRange, Tail, TopicPartition};
 
 /// A batch's manifest, `m.<batch>.json`.
@@ -12,7 +13,7 @@ use crate::model::{Accounting, BatchId, Offset, OffsetRange, Tail, TopicPartitio
 pub struct Manifest {
     /// Format version.
     pub v: u32,
-    /// What the slot does: `batch`.
+    /// What the slot does: `batch`, or `replay`.
     pub kind: String,
     /// The configuration's `job`.
     pub job: String,
@@ -26,6 +27,9 @@ pub struct Manifest {
     pub created_ms: i64,
     /// What was read, by partition.
     pub partitions: Vec<PartitionEntry>,
+    /// `replay`: the dead letters that it lands. Kafka's positions stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replay: Vec<ReplayEntry>,
     /// What became of the messages.
     pub counts: Accounting,
     /// Data files, in the order in which they are published.
@@ -97,4 +101,13 @@ pub(super) fn is_zero(n: &u32) -> bool {
 impl Manifest {
     /// The kind of slot that lands rows.
     pub const KIND: &'static str = "batch";
+    /// The kind that lands rows from dead letters. A landfall that does not know it stops: it would forget them with
+    /// its next snapshot.
+    pub const REPLAY: &'static str = "replay";
+
+    /// Messages that it accounts for: those read from Kafka, and dead letters.
+    pub fn messages(&self) -> u64 {
+        self.partitions.iter().map(|p| p.records).sum::<u64>()
+            + self.replay.iter().map(ReplayEntry::messages).sum::<u64>()
+    }
 }

@@ -4,10 +4,12 @@ mod entry;
 mod formats;
 mod layout;
 mod manifest;
+mod replay;
 mod state;
 
 pub use entry::{Entry, GapEntry, Header, SealEntry, TopicEntry};
 pub use formats::{EpochFile, FORMAT_VERSION, FormatError, JobFile, OwnerFile, Snapshot, SnapshotEnd, TableTotal};
 pub use layout::Layout;
 pub use manifest::{FileEntry, Manifest, PartitionEntry};
+pub use replay::{ReplayEntry, Replayed, topic_in_rows, topic_of_row};
 pub use state::{ChainError, LogState, Outdated};

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::entry::{Entry, SealEntry};
 use super::formats::{FORMAT_VERSION, Snapshot, SnapshotEnd, TableTotal};
 use super::manifest::{Manifest, PartitionEntry};
+use super::replay::{Replayed, topic_in_rows};
 use crate::fault::Fault;
 use crate::model::{BrokenChain, Offset, Slot, Tail, TopicPartition};
 
@@ -58,6 +59,16 @@ pub enum Outdated {
         /// Of the log.
         expected: u32,
     },
+    /// It lands a dead letter that was landed already.
+    #[error("{topic}[{p}] offset {offset}: the entry lands a dead letter that was landed already")]
+    Replayed {
+        /// Topic, with its incarnation.
+        topic: String,
+        /// Partition.
+        p: i32,
+        /// Offset.
+        offset: Offset,
+    },
     /// It closes another epoch.
     #[error(
         "the seal names epoch {found} from slot {found_slot} on, expected epoch {expected} from {expected_slot} on"
@@ -85,8 +96,11 @@ pub struct LogState {
     ends: BTreeMap<TopicPartition, SnapshotEnd>,
     incarnations: BTreeMap<String, u32>,
     totals: BTreeMap<String, TableTotal>,
+    replayed: Replayed,
     #[cfg(feature = "failpoints")]
     lenient: bool,
+    #[cfg(feature = "failpoints")]
+    forgetful: bool,
 }
 
 impl LogState {
@@ -104,8 +118,11 @@ impl LogState {
             ends: ends.collect(),
             incarnations: snapshot.incarnations.clone(),
             totals: snapshot.tables.clone(),
+            replayed: Replayed::of(&snapshot.replayed),
             #[cfg(feature = "failpoints")]
             lenient: false,
+            #[cfg(feature = "failpoints")]
+            forgetful: false,
         }
     }
 
@@ -116,8 +133,17 @@ impl LogState {
             let of_topic = offsets.entry(tp.topic.to_string()).or_default();
             of_topic.insert(tp.partition, SnapshotEnd { end: *end, tail: None });
         }
-        let (incarnations, tables) = (BTreeMap::new(), BTreeMap::new());
-        Snapshot { v: FORMAT_VERSION, job, epoch: 1, base_slot: Slot(0), prev: None, offsets, incarnations, tables }
+        Snapshot {
+            v: FORMAT_VERSION,
+            job,
+            epoch: 1,
+            base_slot: Slot(0),
+            prev: None,
+            offsets,
+            incarnations: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            replayed: Vec::new(),
+        }
     }
 
     /// The snapshot of the epoch that begins after a seal in slot `next`.
@@ -135,6 +161,7 @@ impl LogState {
             offsets,
             incarnations: self.incarnations.clone(),
             tables: self.totals.clone(),
+            replayed: self.replayed.entries(),
         }
     }
 
@@ -188,6 +215,11 @@ impl LogState {
         &self.totals
     }
 
+    /// The dead letters that were landed after all.
+    pub fn replayed(&self) -> &Replayed {
+        &self.replayed
+    }
+
     /// Whether an entry that was made earlier, or elsewhere, goes on top of this state, at whichever slot.
     pub fn accepts(&self, entry: &Entry) -> Result<(), Outdated> {
         #[cfg(feature = "failpoints")]
@@ -195,7 +227,10 @@ impl LogState {
             return Ok(());
         }
         match entry {
-            Entry::Batch(m) => m.partitions.iter().try_for_each(|p| self.continues(p)),
+            Entry::Batch(m) => {
+                m.partitions.iter().try_for_each(|p| self.continues(p))?;
+                self.lands_once(m)
+            }
             Entry::Gap(g) => {
                 let partition = TopicPartition::new(g.topic.as_str(), g.p);
                 self.starts_at(&partition, g.from)?;
@@ -213,6 +248,20 @@ impl LogState {
     fn continues(&self, p: &PartitionEntry) -> Result<(), Outdated> {
         self.same_incarnation(&p.topic, p.incarnation)?;
         self.starts_at(&p.partition(), p.start)
+    }
+
+    fn lands_once(&self, m: &Manifest) -> Result<(), Outdated> {
+        #[cfg(feature = "failpoints")]
+        if self.forgetful {
+            return Ok(());
+        }
+        match self.replayed.common(&m.replay) {
+            None => Ok(()),
+            Some((e, offset)) => {
+                let topic = topic_in_rows(&e.topic, e.incarnation);
+                Err(Outdated::Replayed { topic, p: e.p, offset })
+            }
+        }
     }
 
     fn same_incarnation(&self, topic: &str, found: u32) -> Result<(), Outdated> {
@@ -238,6 +287,12 @@ impl LogState {
     #[cfg(feature = "failpoints")]
     pub fn lenient(self) -> LogState {
         LogState { lenient: true, ..self }
+    }
+
+    /// This state without the check of replayed dead letters, of `Defect::ReplayTwice`.
+    #[cfg(feature = "failpoints")]
+    pub fn forgetful(self) -> LogState {
+        LogState { forgetful: true, ..self }
     }
 
     /// Believes another position, as one that came from Kafka's group offsets.
@@ -284,6 +339,7 @@ impl LogState {
         for p in &m.partitions {
             self.ends.insert(p.partition(), SnapshotEnd { end: p.end, tail: p.tail });
         }
+        m.replay.iter().for_each(|e| self.replayed.add(e));
         for file in &m.files {
             let total = self.totals.entry(file.table.clone()).or_default();
             total.files += 1;

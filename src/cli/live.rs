@@ -10,6 +10,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressS
 use tokio::sync::watch;
 
 use crate::observe::Status;
+use crate::pipeline::letters;
 use crate::verify::Progress;
 
 const REDRAW: Duration = Duration::from_millis(200);
@@ -69,6 +70,22 @@ pub(super) async fn verify_bar(mut progress: watch::Receiver<Progress>) {
         bar.set_length(p.total);
         bar.set_position(p.done);
         bar.set_message(p.phase);
+    }
+    bar.finish_and_clear();
+}
+
+/// Follows `dead-letters` until the progress' sender is gone.
+pub(super) async fn letters_bar(mut progress: watch::Receiver<letters::Progress>) {
+    let bar = ProgressBar::new(0);
+    bar.set_style(style("{bar:40} {pos}/{len} files{msg}, {elapsed}"));
+    bar.enable_steady_tick(REDRAW);
+    while progress.changed().await.is_ok() {
+        let p = *progress.borrow_and_update();
+        bar.set_length(p.total);
+        bar.set_position(p.done);
+        if p.replayed > 0 {
+            bar.set_message(format!(", {} replayed", HumanCount(p.replayed)));
+        }
     }
     bar.finish_and_clear();
 }

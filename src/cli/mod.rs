@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod dead_letters;
 mod demo;
 mod game_api;
 mod infer;
@@ -47,6 +48,8 @@ enum Command {
     GameApi(game_api::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
+    /// The messages that could not become rows: what there is, and sending them through today's tables again.
+    DeadLetters(dead_letters::Args),
     /// Goes on behind messages that are gone from Kafka, and records in the log that they were given up.
     AcceptGap(accept::GapArgs),
     /// Reads a topic that was deleted and made again from its beginning, as another one of the same name.
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::run(args).await,
             Command::GameApi(args) => game_api::run(args).await,
             Command::Verify(args) => verify::run(args).await,
+            Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,
             Command::AcceptTopic(args) => accept::topic(args).await,
         }

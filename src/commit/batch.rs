@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::checkpoint::{Entry, PartitionEntry};
+use crate::checkpoint::{Entry, PartitionEntry, ReplayEntry};
 use crate::model::{Accounting, Offset, Slot, TopicPartition};
 
 /// What goes for a slot.
@@ -36,6 +36,8 @@ pub struct Decision {
 pub struct Batch {
     /// What was read, by partition.
     pub partitions: Vec<PartitionEntry>,
+    /// The dead letters that it lands: then nothing was read.
+    pub replay: Vec<ReplayEntry>,
     /// What became of the messages.
     pub counts: Accounting,
     /// The rows.

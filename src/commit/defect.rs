@@ -20,6 +20,8 @@ pub enum Defect {
     NoList,
     /// Nobody publishes the last slot of somebody else.
     NoHelp,
+    /// Dead letters are landed without looking whether they were landed already.
+    ReplayTwice,
     /// The name of the next epoch's directory has no uuid, so that two daemons make the same one.
     EpochName,
 }

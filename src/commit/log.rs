@@ -213,6 +213,25 @@ impl Log {
         Ok(read)
     }
 
+    /// Folds some slots into `state`, and does nothing else; whether the log goes on behind them.
+    pub(super) async fn look_on(&self, state: &mut LogState) -> Result<bool, LogError> {
+        let dir = state.dir().to_owned();
+        let slots = (0..READ_AHEAD as u64).map(|n| Slot(state.next().0 + n));
+        for view in try_join_all(slots.map(|slot| self.read_slot(&dir, slot))).await? {
+            match view {
+                SlotView::Absent => return Ok(false),
+                SlotView::Void => state.skip_void(),
+                SlotView::Entry(entry) => {
+                    state.fold(&entry)?;
+                    if matches!(entry, Entry::Seal(_)) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
     pub(super) async fn help(&self, dir: &str, slot: Slot, manifest: &Manifest) -> Result<(), LogError> {
         #[cfg(feature = "failpoints")]
         if self.has(super::defect::Defect::NoHelp) {
@@ -263,7 +282,8 @@ impl Log {
 
     #[cfg(feature = "failpoints")]
     fn prepared(&self, state: LogState) -> LogState {
-        if self.has(super::defect::Defect::NoFence) { state.lenient() } else { state }
+        let state = if self.has(super::defect::Defect::NoFence) { state.lenient() } else { state };
+        if self.has(super::defect::Defect::ReplayTwice) { state.forgetful() } else { state }
     }
 
     /// Enters the epoch that a seal names into the register. Whoever sees the seal may do it: all write the same.

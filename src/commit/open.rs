@@ -1,11 +1,9 @@
 //! Starting a job: its checkpoint is made or adopted, its tables are claimed, its log is read.
 
-use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use super::log::{Log, LogError, READ_AHEAD};
-use super::machine::SlotView;
-use crate::checkpoint::{Entry, EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile};
+use super::log::{Log, LogError};
+use crate::checkpoint::{EpochFile, FORMAT_VERSION, JobFile, Layout, LogState, OwnerFile};
 use crate::model::{Offset, Slot, TopicPartition};
 use crate::storage::{Parents, StorageError, failing};
 
@@ -104,20 +102,8 @@ impl Log {
             return Ok(None);
         }
         let mut state = self.last_snapshot(file.id).await?;
-        let dir = state.dir().to_owned();
-        loop {
-            let mut slots = vec![state.next()];
-            while slots.len() < READ_AHEAD {
-                slots.push(slots[slots.len() - 1].next());
-            }
-            for view in try_join_all(slots.iter().map(|&slot| self.read_slot(&dir, slot))).await? {
-                match view {
-                    SlotView::Absent | SlotView::Entry(Entry::Seal(_)) => return Ok(Some(state)),
-                    SlotView::Void => state.skip_void(),
-                    SlotView::Entry(entry) => state.fold(&entry)?,
-                }
-            }
-        }
+        while self.look_on(&mut state).await? {}
+        Ok(Some(state))
     }
 
     async fn job_file(&self, job: &Job) -> Result<JobFile, LogError> {

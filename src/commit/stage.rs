@@ -152,13 +152,14 @@ impl Committer {
         });
         Manifest {
             v: FORMAT_VERSION,
-            kind: Manifest::KIND.to_owned(),
+            kind: if batch.replay.is_empty() { Manifest::KIND } else { Manifest::REPLAY }.to_owned(),
             job: self.job.job.clone(),
             job_id: self.job.id,
             batch: id,
             instance: self.instance.clone(),
             created_ms: self.log.host.now_ms(),
             partitions: batch.partitions.clone(),
+            replay: batch.replay.clone(),
             counts: batch.counts,
             files: entries.collect(),
             publish_order: files.iter().map(|f| f.table.clone()).collect(),

@@ -108,7 +108,7 @@ const NAME: &str = "letters, digits and _";
 const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id";
 
 #[rustfmt::skip]
-const KEYS: [Key; 38] = [
+const KEYS: [Key; 40] = [
     key("job", Text(scalar::job), "landfall", "letters, digits, `.`, `_`, `-`, the first a letter or digit",
         "The job's name: in file footers, owner files and the consumer group's name."),
     key("migrations", Text(scalar::some_text), "migrations", "a folder's path",
@@ -170,6 +170,10 @@ const KEYS: [Key; 38] = [
     key("messages.max_depth", Count, "1000", "", "A message nested deeper is a dead letter."),
     key("messages.dead_letter_table", Text(scalar::hive_name), "dead_letters", NAME,
         "The table of the dead letters, declared by a migration like any other."),
+    free("messages.max_dead_letters", Text(scalar::share_text), "none", "a share of the messages such as 5% or 0.5%",
+        "When more of the last messages are dead letters, reading pauses until a restart; never below 20 of them."),
+    free("messages.max_dead_letters_per_minute", Count, "none", "",
+        "When there are more dead letters within a minute, reading pauses until the minute has passed."),
 
     free("tables.<table>.when", Condition, "every message", "{ field = \"…\", equals = \"…\" } and the like, see below",
         "Which messages the table takes. A later file or variable replaces it as a whole."),

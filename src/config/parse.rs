@@ -114,6 +114,8 @@ fn messages(reader: &mut Reader<'_>) -> Messages {
         max_message_bytes: reader.size("messages.max_message_bytes"),
         max_depth: reader.count("messages.max_depth"),
         dead_letter_table: reader.text("messages.dead_letter_table"),
+        max_dead_letters: reader.optional_share("messages.max_dead_letters"),
+        max_dead_letters_per_minute: reader.optional_count("messages.max_dead_letters_per_minute"),
     }
 }
 

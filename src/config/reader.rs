@@ -1,7 +1,7 @@
 //! A typed reader of the value tree: every value checked, every error collected, every default from the list of keys.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::keys::{self, Key, Kind, Preset};
@@ -50,11 +50,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn count(&mut self, path: &str) -> NonZeroU64 {
-        self.read(path, |node, _| match &node.value {
-            Value::Int(number) => scalar::count(&number.to_string()),
-            Value::Text(text) if node.origin.is_text_only => scalar::count(text),
-            _ => Err("not a whole number".to_owned()),
-        })
+        self.read(path, count)
+    }
+
+    /// The count at `path`, which has no fixed default.
+    pub(super) fn optional_count(&mut self, path: &str) -> Option<NonZeroU64> {
+        let node = self.node(path)?;
+        self.read_given(find(path), node, count)
+    }
+
+    /// The share at `path`, in millionths, which has no fixed default.
+    pub(super) fn optional_share(&mut self, path: &str) -> Option<NonZeroU32> {
+        let node = self.node(path)?;
+        self.read_given(find(path), node, |node, _| scalar::share(text(node)?))
     }
 
     pub(super) fn bool(&mut self, path: &str) -> bool {
@@ -180,6 +188,14 @@ fn known_word(node: &Node, key: &Key) -> Result<&'static str, String> {
     let given = text(node)?;
     let words = if let Kind::OneOf(words) = key.kind { words } else { &[] };
     words.iter().copied().find(|word| *word == given).ok_or("not a word known here".to_owned())
+}
+
+fn count(node: &Node, _: &Key) -> Result<NonZeroU64, String> {
+    match &node.value {
+        Value::Int(number) => scalar::count(&number.to_string()),
+        Value::Text(text) if node.origin.is_text_only => scalar::count(text),
+        _ => Err("not a whole number".to_owned()),
+    }
 }
 
 fn checked_text(node: &Node, key: &Key) -> Result<String, String> {

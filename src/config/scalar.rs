@@ -1,6 +1,6 @@
 //! Single values in text form: durations, sizes, addresses, names. Each error is a reason; the reader adds what is allowed.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 /// A longer wait than this is a slip of the pen, and could overflow a clock.
@@ -44,6 +44,26 @@ pub(super) fn size(text: &str) -> Result<NonZeroU64, String> {
 /// A whole number from 1.
 pub(super) fn count(text: &str) -> Result<NonZeroU64, String> {
     text.parse::<u64>().ok().and_then(NonZeroU64::new).ok_or("not a whole number from 1".to_owned())
+}
+
+/// `5%`, `0.5%`, `100%`: a share above nothing, in millionths, with at most four digits behind the dot.
+pub(super) fn share(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.trim().strip_suffix('%').ok_or("a share without its %")?.trim_end();
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 4 || whole.len() > 3 {
+        return Err("not a share".to_owned());
+    }
+    let millionths = format!("{whole}{fraction:0<4}").parse().ok().and_then(NonZeroU32::new);
+    match millionths.ok_or("a share of nothing")? {
+        it if it.get() > 1_000_000 => Err("more than all".to_owned()),
+        it => Ok(it),
+    }
+}
+
+/// The text of a share.
+pub(super) fn share_text(text: &str) -> Result<String, String> {
+    share(text).map(|_| text.to_owned())
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
@@ -245,6 +265,19 @@ mod tests {
         assert_eq!(count("500000").map(NonZeroU64::get), Ok(500_000));
         for text in ["", "0", "-1", "5 rows", "1.0", "64MiB"] {
             assert!(count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        for (text, millionths) in
+            [("5%", 50_000), (" 0.5 %", 5000), ("100%", 1_000_000), ("0.0001%", 1), ("12.25%", 122_500)]
+        {
+            assert_eq!(share(text).map(NonZeroU32::get), Ok(millionths), "{text}");
+        }
+        for text in ["", "5", "%", "0%", "0.00001%", "100.1%", "101%", "-5%", "5 per cent", ".5%", "5.%", "1e1%", "+5%"]
+        {
+            assert!(share(text).is_err(), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -168,6 +168,17 @@ pub struct Messages {
     pub max_depth: NonZeroU64,
     /// `dead_letter_table`. Default `dead_letters`.
     pub dead_letter_table: String,
+    /// `max_dead_letters`: share of the messages, in millionths, above which reading pauses. Default none.
+    pub max_dead_letters: Option<NonZeroU32>,
+    /// `max_dead_letters_per_minute`: above it reading pauses. Default none.
+    pub max_dead_letters_per_minute: Option<NonZeroU64>,
+}
+
+impl Messages {
+    /// Whether the number of dead letters has a limit.
+    pub fn has_ceiling(&self) -> bool {
+        self.max_dead_letters.is_some() || self.max_dead_letters_per_minute.is_some()
+    }
 }
 
 /// What happens to a malformed message.

@@ -66,7 +66,7 @@ fn add_places(batch: &RecordBatch, columns: &PlaceColumns, places: &mut Vec<RowP
     }
 }
 
-fn number(column: &dyn Array, row: usize) -> Option<i64> {
+pub(super) fn number(column: &dyn Array, row: usize) -> Option<i64> {
     if column.is_null(row) {
         return None;
     }

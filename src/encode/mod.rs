@@ -5,6 +5,7 @@
 
 pub mod inspect;
 mod int96;
+pub mod letters;
 mod options;
 pub mod read_back;
 mod write;

@@ -92,4 +92,6 @@ pub struct Status {
     pub left: Option<u64>,
     /// Partitions that are stopped, and why.
     pub stopped: Vec<String>,
+    /// Why reading is paused: too many dead letters.
+    pub paused: Option<String>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::{Plan, SealedBatch, SealedPartition, SealedTable};
-use crate::checkpoint::PartitionEntry;
+use crate::checkpoint::{PartitionEntry, ReplayEntry, topic_in_rows};
 use crate::commit::{Batch, Content, ContentError, DataFile};
 use crate::encode::{self, EncodeOptions};
 use crate::model::Slot;
@@ -24,6 +24,8 @@ struct Rows {
     tables: Vec<SealedTable>,
     /// The batch's offsets, for the footers: the log can be rebuilt from the data after a disaster.
     offsets: String,
+    /// The same of the dead letters that it lands.
+    replay: String,
     names_slot: bool,
     context: Arc<EncodeContext>,
 }
@@ -33,10 +35,15 @@ pub(super) fn to_commit(sealed: SealedBatch, context: &Arc<EncodeContext>) -> Ba
     let partitions: Vec<PartitionEntry> = sealed.partitions.iter().map(entry).collect();
     let offsets = partitions.iter().map(|p| format!("{}[{}]:{}-{}", p.topic, p.p, p.start, p.end));
     let offsets = offsets.collect::<Vec<_>>().join(",");
+    let replay: Vec<ReplayEntry> = sealed.replayed.entries();
+    let letters = replay.iter().flat_map(|e| e.ranges().map(move |r| (e, r)));
+    let letters =
+        letters.map(|(e, r)| format!("{}[{}]:{}-{}", topic_in_rows(&e.topic, e.incarnation), e.p, r.start, r.end));
+    let letters = letters.collect::<Vec<_>>().join(",");
     let planned = |t: &SealedTable| &context.plan.tables[t.table];
     let names_slot = sealed.tables.iter().any(|t| planned(t).sources.contains(&crate::batch::Source::BatchId));
-    let content = Rows { tables: sealed.tables, offsets, names_slot, context: context.clone() };
-    Batch { partitions, counts: sealed.accounting, content: Box::new(content) }
+    let content = Rows { tables: sealed.tables, offsets, replay: letters, names_slot, context: context.clone() };
+    Batch { partitions, replay, counts: sealed.accounting, content: Box::new(content) }
 }
 
 fn entry(p: &SealedPartition) -> PartitionEntry {
@@ -58,7 +65,10 @@ impl Rows {
             footer: vec![
                 ("landfall.job".to_owned(), self.context.job.clone()),
                 ("landfall.offsets".to_owned(), self.offsets.clone()),
-            ],
+            ]
+            .into_iter()
+            .chain((!self.replay.is_empty()).then(|| ("landfall.replay".to_owned(), self.replay.clone())))
+            .collect(),
             plain_columns: planned.raw_columns.clone(),
             no_dictionary: planned.timestamp_text_columns.clone(),
             ..EncodeOptions::default()

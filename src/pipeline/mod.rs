@@ -2,7 +2,9 @@
 //!
 //! While one batch commits, the next one fills. Ownership of partitions comes from the source, positions from the log.
 
+mod brake;
 mod content;
+pub mod letters;
 mod positions;
 mod report;
 mod work;
@@ -15,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
 
+use brake::{Brake, advice};
 pub use content::EncodeContext;
 use content::to_commit;
 use positions::{LogPosition, Positions};
@@ -41,6 +44,9 @@ pub enum PipelineError {
     /// A message was not accounted for: a bug. Nothing of the batch is landed.
     #[error("the batch does not add up, and is not landed: {0:?}")]
     Unaccounted(Accounting),
+    /// More dead letters than the configuration allows, in a bounded run.
+    #[error("{0}")]
+    Ceiling(String),
     /// Offsets do not chain: a bug.
     #[error("{0}")]
     Chain(#[from] BrokenChain),
@@ -57,6 +63,7 @@ impl PipelineError {
     pub fn fault(&self) -> Fault {
         match self {
             PipelineError::Message(e) => e.fault(),
+            PipelineError::Ceiling(_) => Fault::BadData,
             PipelineError::Chain(_) | PipelineError::Unaccounted(_) => Fault::Bug,
             PipelineError::Log(e) => e.fault(),
             PipelineError::Source(e) => e.fault(),
@@ -90,6 +97,7 @@ pub struct Parts {
 pub struct Pipeline {
     source: Box<dyn Source>,
     buffer: BatchBuffer,
+    brake: Brake,
     trigger: Trigger,
     encode: Arc<EncodeContext>,
     reporter: Reporter,
@@ -116,6 +124,7 @@ impl Pipeline {
     pub fn new(parts: Parts) -> Pipeline {
         Pipeline {
             source: parts.source,
+            brake: Brake::new(&parts.plan),
             buffer: BatchBuffer::new(parts.plan),
             trigger: parts.trigger,
             encode: parts.encode,
@@ -143,8 +152,9 @@ impl Pipeline {
             if self.finished() {
                 break;
             }
-            let wants_data = !self.stopping && !self.positions.moving() && !self.full();
-            let tick = self.next_tick();
+            self.reporter.paused(self.brake.look(self.begun.elapsed()));
+            let wants_data = !self.stopping && !self.brake.is_on() && !self.positions.moving() && !self.full();
+            let (tick, nap) = (self.next_tick(), self.brake.nap(self.begun.elapsed()));
             tokio::select! {
                 biased;
                 asked = stop.wait_for(|s| *s), if !self.stopping => {
@@ -156,6 +166,7 @@ impl Pipeline {
                 done = wait_for(&mut self.task) => self.finish_work(done)?,
                 event = self.source.next(wants_data) => self.take(event)?,
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.positions.bounded() => {}
+                () = tokio::time::sleep(nap), if self.brake.is_on() => {}
                 () = tokio::time::sleep(tick), if self.committer.is_some() && !self.buffer.is_empty() => {}
                 () = tokio::time::sleep_until(self.upkeep_due.into()), if self.committer.is_some() => {}
             }
@@ -354,6 +365,15 @@ impl Pipeline {
             read += 1;
         }
         self.tell_what_is_left(read);
+        // Of a chunk all is taken, so that nothing of it waits beside the source.
+        let now = self.begun.elapsed();
+        self.brake.after(chunk.len(), &mut self.buffer, now);
+        // A run that is to end does not wait for anybody.
+        if let Some(e) = self.brake.release_if(self.positions.bounded()) {
+            let what = format!("{e}. {}", advice(&e));
+            self.failure.get_or_insert(PipelineError::Ceiling(what));
+            self.stopping = true;
+        }
     }
 
     fn tell_what_is_left(&self, read: u64) {

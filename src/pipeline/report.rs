@@ -45,6 +45,11 @@ impl Reporter {
         self.status.send_modify(|s| s.stopped.push(error.to_string()));
     }
 
+    /// Why reading is paused, if it is.
+    pub(super) fn paused(&self, why: Option<String>) {
+        self.status.send_if_modified(|s| std::mem::replace(&mut s.paused, why.clone()) != why);
+    }
+
     pub(super) fn revived(&self, partitions: &[TopicPartition]) {
         let of = |text: &str| partitions.iter().any(|tp| text.starts_with(&format!("{tp}:")));
         self.status.send_modify(|s| s.stopped.retain(|text| !of(text)));

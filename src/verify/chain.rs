@@ -10,7 +10,7 @@ use super::facts::{Decided, Epoch, Left, SlotFacts, SlotRecord, View};
 use super::finding::{Finding, Kind};
 use super::mend::{adopted, difference, moved_to};
 use crate::checkpoint::{
-    ChainError, Entry, Layout, LogState, Manifest, Outdated, PartitionEntry, SealEntry, Snapshot, TableTotal,
+    ChainError, Entry, Layout, LogState, Manifest, Outdated, PartitionEntry, Replayed, SealEntry, Snapshot, TableTotal,
 };
 use crate::model::{BatchId, Slot, TopicPartition};
 
@@ -95,6 +95,11 @@ impl Chain {
     /// What each table got since the job began.
     pub fn totals(&self) -> BTreeMap<String, TableTotal> {
         self.state.as_ref().map(|s| s.totals().clone()).unwrap_or_default()
+    }
+
+    /// The dead letters that were landed after all.
+    pub fn replayed(&self) -> Replayed {
+        self.state.as_ref().map(|s| s.replayed().clone()).unwrap_or_default()
     }
 
     /// An epoch begins.
@@ -232,8 +237,11 @@ impl Chain {
     /// Whether a break is only that of slots which are known to be missing.
     fn is_excused(&self, state: &LogState, entry: &Entry, e: &ChainError) -> bool {
         let ChainError::Broken { source, .. } = e else { return false };
-        if matches!(source, Outdated::Incarnation { .. }) {
-            return self.excused;
+        match source {
+            Outdated::Incarnation { .. } => return self.excused,
+            // What is missing can only have landed fewer of them.
+            Outdated::Replayed { .. } => return false,
+            Outdated::Offsets(_) | Outdated::Epoch { .. } => {}
         }
         let settled = |p: &TopicPartition| self.settled.contains(p);
         match entry {
@@ -250,10 +258,13 @@ impl Chain {
     }
 
     fn batch(&mut self, slot: Slot, m: &Manifest, path: &str, left: &[String]) {
-        let read: u64 = m.partitions.iter().map(|p| p.records).sum();
+        let read = m.messages();
         let backwards = m.partitions.iter().find(|p| p.end < p.start || p.records > (p.end.0 - p.start.0) as u64);
         if !m.counts.balances() || m.counts.read != read || backwards.is_some() {
-            let what = format!("its figures do not add up: {:?}, {read} messages in its partitions", m.counts);
+            let what = format!(
+                "its figures do not add up: {:?}, {read} messages in its partitions and dead letters",
+                m.counts
+            );
             self.findings.push(Finding::new(Kind::WrongCounts, path, what).of_slot(slot));
         }
         for (table, location) in &m.locations {

@@ -20,6 +20,9 @@ pub(super) fn adopted(state: &LogState, entry: &Entry) -> LogState {
     match entry {
         Entry::Batch(m) => {
             m.partitions.iter().for_each(|p| end_at(&p.topic, p.p, p.start));
+            let mut replayed = state.replayed().clone();
+            m.replay.iter().for_each(|e| replayed.remove(e));
+            s.replayed = replayed.entries();
             s.incarnations.extend(m.partitions.iter().map(|p| (p.topic.clone(), p.incarnation)));
         }
         Entry::Gap(g) => end_at(&g.topic, g.p, g.from),
@@ -51,6 +54,9 @@ pub(super) fn difference(expected: &Snapshot, found: &Snapshot) -> String {
             let other = found.tables.get(table).copied().unwrap_or_default();
             return format!("table {table} has {other:?}, the epoch before ended with {total:?}");
         }
+    }
+    if expected.replayed != found.replayed {
+        return "it does not have the replayed dead letters that the epoch before ended with".to_owned();
     }
     "it is not the state that the epoch before ended with".to_owned()
 }

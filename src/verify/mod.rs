@@ -56,6 +56,8 @@ pub struct Audited {
     pub dir: String,
     /// Its columns that say where a row comes from, if it has them.
     pub columns: Option<PlaceColumns>,
+    /// Whether it is the dead-letter table.
+    pub dead_letters: bool,
     /// What the metastore must hold.
     pub wanted: CatalogTable,
 }

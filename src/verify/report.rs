@@ -34,6 +34,8 @@ pub struct Report {
     pub void_slots: u64,
     /// Gaps and topics that somebody accepted.
     pub decided: Vec<Decided>,
+    /// Dead letters that were replayed: rows of their tables, beside those of the dead-letter table.
+    pub replayed: u64,
     /// The tables.
     pub tables: Vec<TableReport>,
     /// Data files, by the log.
@@ -98,6 +100,7 @@ impl Report {
             next_slot: pass.chain.next().0,
             slots: pass.chain.read,
             void_slots: pass.chain.void,
+            replayed: pass.chain.replayed().messages(),
             decided: pass.chain.decided,
             files: totals.values().map(|t| t.files).sum(),
             rows: totals.values().map(|t| t.rows).sum(),
@@ -146,6 +149,9 @@ impl fmt::Display for Report {
         for t in &self.tables {
             let read = t.rows_read.map_or(String::new(), |rows| format!(", {rows} rows decoded"));
             writeln!(f, "  {}: {} rows in {} files, {} bytes{read}  {}", t.name, t.rows, t.files, t.bytes, t.uri)?;
+        }
+        if self.replayed > 0 {
+            writeln!(f, "  dead letters replayed: {}", self.replayed)?;
         }
         for d in &self.decided {
             writeln!(f, "  slot {}: {} ({}: {})", d.slot, d.what, d.operator, d.reason)?;

@@ -3,6 +3,7 @@
 
 pub mod catalog_suite;
 pub mod faulty;
+pub mod line;
 pub mod proxy;
 pub mod storage_suite;
 pub mod toy;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use landfall::checkpoint::{Layout, PartitionEntry};
+use landfall::checkpoint::{Layout, PartitionEntry, Replayed};
 use landfall::commit::{Batch, Committer, Content, ContentError, DataFile, Host, Job, Log, RealHost};
 use landfall::model::{Accounting, Offset, Slot, TopicPartition};
 use landfall::storage::Storage;
@@ -37,7 +37,8 @@ impl Content for Rows {
             let (table, location, schema) = (table.to_owned(), table_dir(table), String::new());
             DataFile { table, location, schema, rows, crc32c, bytes }
         };
-        Ok(TABLES.map(file).to_vec())
+        // A batch of dead letters only.
+        Ok(if self.text.is_empty() { Vec::new() } else { TABLES.map(file).to_vec() })
     }
     fn names_slot(&self) -> bool {
         self.stamped
@@ -63,7 +64,17 @@ pub fn batch_of(incarnation: u32, ranges: &[(i32, i64, i64)], text: String, stam
     let partitions: Vec<_> = ranges.iter().map(entry).collect();
     let read = partitions.iter().map(|p| p.records).sum();
     let counts = Accounting { read, events: read, ..Accounting::default() };
-    Arc::new(Batch { partitions, counts, content: Box::new(Rows { text, stamped }) })
+    Arc::new(Batch { partitions, replay: Vec::new(), counts, content: Box::new(Rows { text, stamped }) })
+}
+
+/// Some messages of partitions that were dead letters, and are landed after all.
+pub fn replay_of(letters: &[(i32, i64)], text: String, stamped: bool) -> Arc<Batch> {
+    let mut replayed = Replayed::default();
+    letters.iter().for_each(|&(p, offset)| assert!(replayed.insert("events", 0, p, offset)));
+    let read = letters.len() as u64;
+    let counts = Accounting { read, events: read, ..Accounting::default() };
+    let (partitions, replay) = (Vec::new(), replayed.entries());
+    Arc::new(Batch { partitions, replay, counts, content: Box::new(Rows { text, stamped }) })
 }
 
 /// The job, as its daemons know it.

@@ -9,6 +9,7 @@ mod available_now;
 mod chaos;
 mod crash;
 mod datanodes;
+mod dead_letters;
 mod examples;
 mod expected;
 mod failpoints;

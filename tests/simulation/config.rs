@@ -53,6 +53,7 @@ impl Config {
         let operator = match rng.random_range(0..10) {
             0..2 => Some(Order::Gap),
             2 => Some(Order::Topic),
+            3..5 => Some(Order::Replay),
             _ => None,
         };
         let config = Config {
@@ -96,7 +97,7 @@ pub struct Sabotage {
 
 /// The model's defects, each with its name there. Three of the model's are of compaction, which landfall does not have:
 /// `x_two_swaps`, `x_compact_nolog` and `x_dst_fixed`.
-pub const SABOTAGES: [Sabotage; 11] = [
+pub const SABOTAGES: [Sabotage; 12] = [
     Sabotage {
         name: "x_no_fence",
         what: "whoever loses a slot takes the next one without comparing offsets",
@@ -160,6 +161,14 @@ pub const SABOTAGES: [Sabotage; 11] = [
         tune: |c| {
             c.protocol = &[Defect::EpochName];
             (c.daemons, c.hold, c.crashes, c.slots_per_epoch) = (3, 0.7, 0, 2);
+        },
+    },
+    Sabotage {
+        name: "x_replay_twice",
+        what: "a replay of dead letters does not look whether another one has landed them",
+        tune: |c| {
+            (c.protocol, c.operator) = (&[Defect::ReplayTwice], Some(Order::Replay));
+            (c.messages, c.hold) = (vec![5, 5], 0.7);
         },
     },
     Sabotage {

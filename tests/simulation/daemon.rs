@@ -10,7 +10,7 @@ use landfall::checkpoint::Layout;
 use landfall::commit::{Batch, Committed, Committer, Decision, Host, Log, LogError};
 use landfall::model::Offset;
 
-use crate::common::toy::{CHECKPOINT, batch_of, job, partition};
+use crate::common::toy::{CHECKPOINT, batch_of, job, partition, replay_of};
 use crate::wire::{SimHost, SimStorage, Wire};
 
 /// What an operator does in a run.
@@ -20,6 +20,8 @@ pub enum Order {
     Gap,
     /// Declares the topic new.
     Topic,
+    /// Sends dead letters through the tables again. Two people do it at the same time.
+    Replay,
 }
 
 /// What all daemons of a run know.
@@ -28,6 +30,8 @@ pub struct Plan {
     /// Messages of each partition.
     pub messages: Vec<i64>,
     pub slots_per_epoch: u64,
+    /// Whether every second message is a dead letter, in no table until it is replayed.
+    pub letters: bool,
     /// Whether rows carry the number of their slot.
     pub stamped: bool,
     /// How often a daemon tidies up after a commit.
@@ -45,10 +49,18 @@ pub struct Plan {
 pub struct Done {
     pub landed: AtomicU64,
     pub superseded: AtomicU64,
+    /// Replays that gave way to another one.
+    pub replays_superseded: AtomicU64,
     /// Batches that landed in a later slot than they first went for.
     pub rebased: AtomicU64,
     /// Directories in staging that a daemon's own collector deleted.
     pub collected: AtomicU64,
+}
+
+impl Plan {
+    pub fn is_letter(&self, offset: i64) -> bool {
+        self.letters && offset % 2 == 1
+    }
 }
 
 fn add(counter: &AtomicU64, n: u64) {
@@ -104,7 +116,7 @@ fn next_batch(plan: &Plan, host: &SimHost, committer: &Committer) -> Option<Arc<
     let incarnation = committer.state().incarnation("events");
     let mut text = String::new();
     for &(p, start, end) in &ranges {
-        (start..end).for_each(|o| writeln!(text, "{incarnation}:{p}:{o}").unwrap());
+        (start..end).filter(|o| !plan.is_letter(*o)).for_each(|o| writeln!(text, "{incarnation}:{p}:{o}").unwrap());
     }
     (!ranges.is_empty()).then(|| batch_of(incarnation, &ranges, text, plan.stamped))
 }
@@ -166,6 +178,47 @@ pub async fn operator(plan: Arc<Plan>, host: Arc<SimHost>, wire: Arc<Wire>, orde
             committer.accept_gap(partition(0), Offset(to), why).await
         }
         Order::Topic => committer.accept_topic("events".to_owned(), BTreeMap::new(), why).await,
+        Order::Replay => return replay(&plan, &host, &mut committer).await,
     };
     answer.map(|_| ()).or_else(stopped)
+}
+
+/// The dead letters that the log has read and not landed, or some of them.
+fn waiting(plan: &Plan, host: &SimHost, committer: &Committer) -> Vec<(i32, i64)> {
+    let mut letters = Vec::new();
+    for p in 0..plan.messages.len() as i32 {
+        let end = committer.end(&partition(p)).unwrap_or(Offset(0)).0;
+        let replayed = committer.state().replayed();
+        letters
+            .extend((0..end).filter(|o| plan.is_letter(*o) && !replayed.contains("events", 0, p, *o)).map(|o| (p, o)));
+    }
+    let most = host.up_to(letters.len().max(1) as i64) as usize;
+    if !plan.whole {
+        letters.truncate(most);
+    }
+    letters
+}
+
+/// `dead-letters replay`, until nothing waits any more.
+async fn replay(plan: &Plan, host: &SimHost, committer: &mut Committer) -> Result<(), String> {
+    let mut looks = 0;
+    loop {
+        let letters = waiting(plan, host, committer);
+        if letters.is_empty() {
+            looks += 1;
+            if looks > 8 {
+                return Ok(());
+            }
+            host.yield_now().await;
+            committer.catch_up().await.or_else(stopped)?;
+            continue;
+        }
+        let mut text = String::new();
+        letters.iter().for_each(|(p, o)| writeln!(text, "0:{p}:{o}").unwrap());
+        match committer.commit(&replay_of(&letters, text, plan.stamped)).await {
+            Ok(Committed::Landed { .. }) => {}
+            Ok(Committed::Superseded) => add(&plan.done.replays_superseded, 1),
+            Err(e) => return stopped(e),
+        }
+    }
 }

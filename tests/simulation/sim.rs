@@ -80,6 +80,7 @@ impl Sim {
         let plan = Arc::new(Plan {
             messages: config.messages.clone(),
             slots_per_epoch: config.slots_per_epoch,
+            letters: config.operator == Some(Order::Replay),
             stamped: config.stamped,
             tidy: config.tidy,
             kafka_offsets: config.kafka_offsets,
@@ -87,14 +88,14 @@ impl Sim {
             group: Default::default(),
             done: Done::default(),
         });
-        let world = World::new(config.broken, config.messages.clone());
+        let world = World::new(config.broken, config.messages.clone(), plan.letters);
         let (rng, trace) = (StdRng::seed_from_u64(seed), Trace::new(verbose));
         let (processes, net, counts, hash) = Default::default();
         let mut sim = Sim { config, plan, rng, world, processes, net, at: 0, faulty: true, trace, counts, hash };
         for _ in 0..sim.config.daemons {
             sim.start(None);
         }
-        if sim.config.operator.is_some() {
+        for _ in 0..sim.config.operator.map_or(0, |order| if order == Order::Replay { 2 } else { 1 }) {
             sim.start(sim.config.operator);
         }
         sim
@@ -151,6 +152,11 @@ impl Sim {
         self.trace.note(|| "a fresh daemon, alone".to_owned());
         let i = self.start(None);
         self.finish(i)?;
+        if self.plan.letters {
+            let i = self.start(Some(Order::Replay));
+            self.finish(i)?;
+            self.world.all_replayed()?;
+        }
         self.world.complete()
     }
 

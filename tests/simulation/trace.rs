@@ -119,7 +119,9 @@ counts!(
     epochs_dropped,
     voids,
     gaps,
-    topics
+    topics,
+    replays,
+    replays_superseded
 );
 
 impl Counts {
@@ -138,6 +140,8 @@ impl Counts {
     pub fn add_up(&mut self, seen: &Seen, done: &Done) {
         (self.slots, self.seals, self.voids) = (seen.slots, seen.seals, seen.voids);
         (self.gaps, self.topics, self.epochs_dropped) = (seen.gaps, seen.topics, seen.epochs_dropped);
+        self.replays = seen.replays;
+        self.replays_superseded = done.replays_superseded.load(Ordering::Relaxed);
         self.landed = done.landed.load(Ordering::Relaxed);
         self.superseded = done.superseded.load(Ordering::Relaxed);
         self.rebased = done.rebased.load(Ordering::Relaxed);

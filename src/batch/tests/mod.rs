@@ -90,6 +90,8 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
             max_message_bytes: some(16 << 20),
             max_depth: some(1000),
             dead_letter_table: "dead_letters".into(),
+            max_dead_letters: None,
+            max_dead_letters_per_minute: None,
         },
         tables: tables.into_iter().map(|(n, t)| (n.to_owned(), t)).collect(),
         any_table: BTreeMap::from([

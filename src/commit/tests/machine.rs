@@ -3,10 +3,11 @@
 use uuid::Uuid;
 
 use crate::checkpoint::{
-    ChainError, Entry, GapEntry, Header, LogState, Manifest, PartitionEntry, SealEntry, TopicEntry,
+    ChainError, Entry, GapEntry, Header, LogState, Manifest, Outdated, PartitionEntry, ReplayEntry, SealEntry,
+    TopicEntry,
 };
 use crate::commit::{Action, Claim, Input, Machine, Outcome, SlotView};
-use crate::model::{Accounting, BatchId, Offset, Slot};
+use crate::model::{Accounting, BatchId, Offset, Slot, TopicPartition};
 
 const JOB: Uuid = Uuid::from_u128(1);
 
@@ -25,6 +26,7 @@ fn manifest(id: u128, p: PartitionEntry) -> Manifest {
         instance: String::new(),
         created_ms: 0,
         partitions: vec![p],
+        replay: Vec::new(),
         counts: Accounting::default(),
         files: Vec::new(),
         publish_order: Vec::new(),
@@ -206,4 +208,60 @@ fn gaps_and_new_topics_move_the_log_under_a_batch_of_the_same_partition() {
         let mut m = renamed(&claim(7, range(0, 0, 5), None));
         assert_eq!(&m.on(Input::Slot(SlotView::Entry(found.clone()))), then, "{found:?}");
     }
+}
+
+fn replay(id: u128, incarnation: u32, offsets: &[(i64, i64)]) -> Claim {
+    let offsets = offsets.iter().map(|&(start, end)| (Offset(start), Offset(end))).collect();
+    let letters = ReplayEntry { topic: "t".to_owned(), p: 0, incarnation, offsets };
+    let manifest = Manifest {
+        kind: Manifest::REPLAY.to_owned(),
+        partitions: Vec::new(),
+        replay: vec![letters],
+        ..manifest(id, range(0, 0, 0))
+    };
+    Claim { entry: Entry::Batch(Box::new(manifest)), only_for: None }
+}
+
+#[test]
+fn a_replay_gives_way_only_to_one_of_the_same_dead_letters() {
+    for (other, next) in [
+        (replay(8, 0, &[(6, 8)]), None),
+        (replay(8, 0, &[(0, 2), (5, 6), (9, 12)]), None),
+        (replay(8, 0, &[(0, 5), (8, 9)]), Some(1)),
+        (replay(8, 1, &[(5, 8)]), Some(1)),
+        (claim(8, range(0, 0, 50), None), Some(1)),
+    ] {
+        let ours = replay(7, 0, &[(5, 8)]);
+        let mut m = renamed(&ours);
+        assert_eq!(m.on(entry(&other)), publish(0, &other));
+        let expected = match next {
+            Some(slot) => Action::Rename { slot: Slot(slot) },
+            None => Action::Finish(Outcome::Superseded),
+        };
+        assert_eq!(m.on(Input::Published), expected, "{other:?}");
+    }
+}
+
+#[test]
+fn the_state_keeps_which_dead_letters_were_replayed_through_snapshots() {
+    let mut state = LogState::from_snapshot(&LogState::first_snapshot(JOB, &[]), "e000001-x");
+    state.fold(&claim(1, range(0, 0, 50), None).entry).unwrap();
+    state.fold(&replay(2, 0, &[(5, 8), (10, 11)]).entry).unwrap();
+    state.fold(&replay(3, 0, &[(8, 10)]).entry).unwrap();
+    assert_eq!((state.end(&TopicPartition::new("t", 0)), state.next()), (Some(Offset(50)), Slot(3)));
+    let kept = state.replayed().entries();
+    assert_eq!((kept.len(), kept[0].offsets.clone()), (1, vec![(Offset(5), Offset(11))]), "neighbours are one range");
+    // A batch that names an offset twice is no better than two batches.
+    for twice in [vec![(10, 12)], vec![(20, 25), (24, 30)]] {
+        let e = state.clone().fold(&replay(4, 0, &twice).entry).unwrap_err();
+        assert!(matches!(&e, ChainError::Broken { source: Outdated::Replayed { .. }, .. }), "{e}");
+        assert!(e.to_string().contains("dead letter that was landed already"), "{e}");
+    }
+    state.fold(&Entry::Seal(Box::new(seal(5, 4)))).unwrap();
+    let snapshot = state.next_snapshot();
+    assert_eq!(LogState::from_snapshot(&snapshot, "e000003-x").replayed(), state.replayed());
+    // A topic that begins anew has other messages at the same offsets.
+    state.fold(&replay(6, 1, &[(5, 8)]).entry).unwrap();
+    assert!(state.accepts(&replay(7, 0, &[(7, 8)]).entry).is_err());
+    assert_eq!(state.replayed().messages(), 9);
 }

@@ -59,6 +59,8 @@ fn defaults() -> Settings {
             max_message_bytes: NonZeroU64::new(16 << 20).unwrap(),
             max_depth: NonZeroU64::new(1000).unwrap(),
             dead_letter_table: "dead_letters".to_owned(),
+            max_dead_letters: None,
+            max_dead_letters_per_minute: None,
         },
         tables: BTreeMap::from([("t".to_owned(), TableSettings::default())]),
         any_table: BTreeMap::new(),
