@@ -278,7 +278,7 @@ fn questions(name: &str, reader: &mut dyn Reader, table: &Table) -> Vec<String> 
         let sql = format!("select count(*) from TABLE where {condition}");
         wrong.extend(answer(reader, table, [&sql, &sql], expected));
     }
-    // What readers disagree about. Spark's own takes a column of -0.0 for one without 0. Spark pads a `char` inside a
+    // What readers disagree about. Spark's own looks for 0.0 in the dictionary, where -0.0 is another. Spark pads a `char` inside a
     // struct, but not the text that it is compared with.
     let zeros = if name == SPARK { "0" } else { "50" };
     let unpadded = if reader.is_spark() { "0" } else { "50" };
