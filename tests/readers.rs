@@ -74,6 +74,7 @@ fn declared(name: &str, location: &str) -> Table {
 }
 
 async fn write(storage: &dyn Storage, dir: &str, table: &Table) {
+    storage.mkdir(dir, Parents::Create).await.unwrap();
     for (number, rows) in ROWS.into_iter().enumerate() {
         let options = EncodeOptions {
             max_group_rows: NonZeroUsize::new(93).unwrap(),
@@ -119,7 +120,6 @@ async fn without_servers(name: String) {
     let folder = tempfile::tempdir().unwrap();
     let storage = LocalStorage::new(folder.path());
     let table = declared(&name, "/t");
-    storage.mkdir("/t", Parents::Create).await.unwrap();
     write(&storage, "/t", &table).await;
     let ddl = every_type::ddl(&name, &storage.uri("/t"));
     asking(move || {
@@ -188,7 +188,12 @@ fn seen(hive_type: &HiveType, written: &Value, digits: usize) -> Value {
     match hive_type {
         _ if written.is_null() => Value::Null,
         HiveType::Binary => Value::from(base64(&text().chars().map(|c| c as u8).collect::<Vec<_>>())),
-        HiveType::Char(length) => Value::from(format!("{:width$}", text(), width = *length as usize)),
+        HiveType::Char(length) => {
+            // Presto counts a character beyond U+FFFF as two and pads less.
+            let twice = if digits == 3 { text().chars().filter(|c| c.len_utf16() == 2).count() } else { 0 };
+            let width = (*length as usize).saturating_sub(twice);
+            Value::from(format!("{:width$}", text()))
+        }
         HiveType::Timestamp => Value::from(&text()[..20 + digits]),
         HiveType::Array(element) => written.as_array().unwrap().iter().map(|v| inner(element, v)).collect(),
         HiveType::Map(value) => {
@@ -202,8 +207,12 @@ fn seen(hive_type: &HiveType, written: &Value, digits: usize) -> Value {
     }
 }
 
-/// The value with its floats as text: their JSON differs between readers.
+/// The value with its floats as text, since their JSON differs between readers; and Presto's nested values, which are
+/// JSON in texts, as values.
 fn plain(hive_type: &HiveType, read: &Value) -> Value {
+    if let (true, Value::String(text)) = (hive_type.is_nested(), read) {
+        return plain(hive_type, &serde_json::from_str(text).unwrap());
+    }
     match (hive_type, read) {
         (HiveType::Float, Value::Number(n)) => Value::from((n.as_f64().unwrap() as f32).to_string()),
         (HiveType::Double, Value::Number(n)) => Value::from(n.as_f64().unwrap().to_string()),
@@ -261,7 +270,7 @@ fn questions(name: &str, reader: &mut dyn Reader, table: &Table) -> Vec<String> 
         ("ts < timestamp '1970-01-01 00:00:00'", "101"),
         ("ts >= timestamp '9999-12-31 23:59:59'", "50"),
         ("ts = timestamp '2026-03-08 07:00:00'", "50"),
-        ("`timestamp` between timestamp '1969-12-31 23:59:59' and timestamp '1970-01-01 00:00:00'", "101"),
+        ("`timestamp` between timestamp '1969-12-31 23:59:59' and timestamp '1970-01-01 00:00:00.001'", "151"),
         ("`timestamp` is null and `user-agent` is null", "50"),
         ("`user-agent` = 'curl/8'", "50"),
         ("st.id = 'größe'", "50"),
