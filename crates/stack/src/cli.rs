@@ -219,7 +219,10 @@ impl Cli {
                 spark.query(&format!("set spark.sql.hive.convertMetastoreParquet = {}", !hive_serde))?;
                 spark.query(&format!("set spark.sql.session.timeZone = {zone}"))?;
                 for statement in text.split(";\n").map(|s| s.trim().trim_end_matches(';')).filter(|s| !s.is_empty()) {
-                    print!("{}", spark.query(statement)?.to_table());
+                    let rows = spark.query(statement)?;
+                    if !rows.columns.is_empty() {
+                        print!("{}", rows.to_table());
+                    }
                 }
             }
             Command::Fence { way, command } => fence::inside::enter(&way.sockets, &way.ports, &command)?,
