@@ -1,13 +1,16 @@
 //! Rows to the bytes of a Parquet file that Presto, Spark and Hive all read right. Pure: no I/O, no clock.
 //!
-//! The form is measured, not chosen by taste: version 1 pages, snappy, statistics of chunks only, no page indexes, and
-//! timestamps as INT96, which is the only form of a timestamp that all three read. See `docs/decisions/0003`.
+//! The form is measured, not chosen by taste: version 1 pages, snappy, statistics of chunks only, no page indexes,
+//! timestamps as INT96 and decimals as byte arrays of fixed length, which are the only forms of them that all three
+//! read. See `docs/decisions/0003`.
 
 pub mod inspect;
 mod int96;
 pub mod letters;
 mod options;
 pub mod read_back;
+mod text;
+mod types;
 mod write;
 
 use arrow_array::RecordBatch;
@@ -61,13 +64,16 @@ impl EncodeError {
     }
 }
 
-/// Encodes a batch as one file. Columns are nullable, top-level, and of these types: Boolean, Int8 to Int64, Float32,
-/// Float64, Utf8, Binary, and Timestamp in microseconds with a zone.
+/// Encodes a batch as one file. Columns are nullable, and of these types: Boolean, Int8 to Int64, Float32, Float64,
+/// Decimal128, Utf8, Binary, Date32, Timestamp in microseconds with a zone, and List, Map (of Utf8 to anything) and
+/// Struct of these but Timestamp, to any depth.
 pub fn parquet(batch: &RecordBatch, options: &EncodeOptions) -> Result<EncodedFile, EncodeError> {
     let bytes = Bytes::from(write::file(batch, options)?);
     let crc32c = crc32c::crc32c(&bytes);
     Ok(EncodedFile { rows: batch.num_rows() as u64, crc32c, bytes })
 }
 
+#[cfg(test)]
+mod nested_tests;
 #[cfg(test)]
 mod tests;

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use jiff::SignedDuration;
-use jiff::civil::date;
-use parquet::basic::{ConvertedType, Type as Physical};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, DataType, Int96};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Type as Physical;
+use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::schema::types::ColumnDescriptor;
+use parquet::schema::types::TypePtr;
 
-use super::int96;
+use super::{int96, text};
 use crate::fault::Fault;
 
 /// What was read of a file.
@@ -35,8 +34,13 @@ pub enum ReadBackError {
     #[error("not a sound Parquet file: {0}")]
     Parquet(#[from] ParquetError),
     /// It is not one of landfall's.
-    #[error("column {0} is nested: landfall writes no such file")]
-    Nested(String),
+    #[error("column {column} is of Arrow type {data_type}: landfall writes no such file")]
+    Foreign {
+        /// Its name.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+    },
 }
 
 impl ReadBackError {
@@ -46,108 +50,77 @@ impl ReadBackError {
     }
 }
 
-/// Reads the footer and the first `limit` rows. Column by column, since the crate's own records cut INT96 to
-/// milliseconds.
+/// A column's values, top to bottom.
+type Texts = Vec<Option<String>>;
+
+/// Reads the footer and the first `limit` rows. Arrays are `[1,2]`, maps and structs `{"a":1}`, bytes hexadecimal.
 pub fn rows(bytes: Bytes, limit: usize) -> Result<ReadBack, ReadBackError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+    let roots = builder.parquet_schema().root_schema().get_fields().to_vec();
+    let mut schema = Vec::new();
+    for (field, root) in builder.schema().fields().iter().zip(&roots) {
+        let (column, data_type) = (field.name().clone(), field.data_type());
+        let hive_type = if is_int96(root) { Some("timestamp".to_owned()) } else { text::hive_type(data_type) };
+        match hive_type {
+            Some(hive_type) => schema.push((column, hive_type)),
+            None => return Err(ReadBackError::Foreign { column, data_type: data_type.to_string() }),
+        }
+    }
+    let file = builder.metadata().file_metadata();
+    let total_rows = u64::try_from(file.num_rows()).unwrap_or(0);
+    let wanted = limit.min(usize::try_from(total_rows).unwrap_or(usize::MAX));
+    let pairs = file.key_value_metadata().into_iter().flatten();
+    let footer = pairs.map(|p| (p.key.clone(), p.value.clone().unwrap_or_default())).collect();
+
+    let others: Vec<usize> = (0..roots.len()).filter(|root| !is_int96(&roots[*root])).collect();
+    let mask = ProjectionMask::roots(builder.parquet_schema(), others.iter().copied());
+    let mut columns: Vec<Texts> = vec![Texts::new(); roots.len()];
+    int96_columns(bytes, wanted, &mut columns)?;
+    for batch in builder.with_projection(mask).with_limit(wanted).build()? {
+        // An error of Arrow here is one of the file's bytes.
+        let batch = batch.map_err(|e| ReadBackError::Parquet(e.into()))?;
+        for (column, root) in batch.columns().iter().zip(&others) {
+            columns[*root].extend((0..batch.num_rows()).map(|row| text::of_row(column, row)));
+        }
+    }
+    if let Some(short) = columns.iter().position(|texts| texts.len() != wanted) {
+        let what = format!("column {} ends after {} values", schema[short].0, columns[short].len());
+        return Err(ParquetError::EOF(what).into());
+    }
+    let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+    let row = |_| columns.iter_mut().map(|texts| texts.next().flatten()).collect();
+    Ok(ReadBack { schema, rows: (0..wanted).map(row).collect(), total_rows, footer })
+}
+
+fn is_int96(root: &TypePtr) -> bool {
+    root.is_primitive() && root.get_physical_type() == Physical::INT96
+}
+
+/// These by themselves: Arrow makes them nanoseconds since 1970 in 64 bits, which end in 2262.
+fn int96_columns(bytes: Bytes, wanted: usize, columns: &mut [Texts]) -> Result<(), ParquetError> {
     let reader = SerializedFileReader::new(bytes)?;
-    let metadata = reader.metadata().file_metadata();
-    let descriptors = metadata.schema_descr().columns();
-    if let Some(nested) = descriptors.iter().find(|d| d.max_rep_level() > 0 || d.path().parts().len() > 1) {
-        return Err(ReadBackError::Nested(nested.path().string()));
-    }
-    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        let first = rows.len();
-        let wanted = (limit - first).min(usize::try_from(group.metadata().num_rows()).unwrap_or(0));
-        if wanted == 0 {
-            break;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    for (leaf, descriptor) in schema.columns().iter().enumerate() {
+        if descriptor.physical_type() != Physical::INT96 {
+            continue;
         }
-        rows.resize_with(first + wanted, || Vec::with_capacity(descriptors.len()));
-        for (index, descriptor) in descriptors.iter().enumerate() {
-            let texts = texts(group.get_column_reader(index)?, descriptor, wanted)?;
-            for (row, text) in rows[first..].iter_mut().zip(texts) {
-                row.push(text);
+        let (texts, most) = (&mut columns[schema.get_column_root_idx(leaf)], descriptor.max_def_level());
+        for group in 0..reader.num_row_groups() {
+            let group = reader.get_row_group(group)?;
+            let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0).min(wanted - texts.len());
+            let ColumnReader::Int96ColumnReader(mut chunk) = group.get_column_reader(leaf)? else { continue };
+            let (mut levels, mut values, mut read) = (Vec::new(), Vec::new(), 0);
+            while read < rows {
+                match chunk.read_records(rows - read, Some(&mut levels), None, &mut values)? {
+                    (0, _, _) => break,
+                    (records, _, _) => read += records,
+                }
             }
+            // A column that is not nullable has no levels.
+            levels.resize(read, most);
+            let mut values = values.iter().map(|v| text::timestamp(int96::to_micros(v)));
+            texts.extend(levels.iter().map(|level| if *level == most { values.next() } else { None }));
         }
     }
-    let pairs = metadata.key_value_metadata().into_iter().flatten();
-    Ok(ReadBack {
-        schema: descriptors.iter().map(|d| (d.name().to_owned(), hive_type(d))).collect(),
-        rows,
-        total_rows: u64::try_from(metadata.num_rows()).unwrap_or(0),
-        footer: pairs.map(|p| (p.key.clone(), p.value.clone().unwrap_or_default())).collect(),
-    })
-}
-
-fn hive_type(d: &ColumnDescriptor) -> String {
-    let name = match (d.physical_type(), d.converted_type()) {
-        (Physical::BOOLEAN, _) => "boolean",
-        (Physical::INT32, ConvertedType::INT_8) => "tinyint",
-        (Physical::INT32, ConvertedType::INT_16) => "smallint",
-        (Physical::INT32, ConvertedType::NONE) => "int",
-        (Physical::INT64, ConvertedType::NONE) => "bigint",
-        (Physical::FLOAT, _) => "float",
-        (Physical::DOUBLE, _) => "double",
-        (Physical::BYTE_ARRAY, ConvertedType::UTF8) => "string",
-        (Physical::BYTE_ARRAY, ConvertedType::NONE) => "binary",
-        (Physical::INT96, _) => "timestamp",
-        (physical, converted) => return format!("{physical} {converted}"),
-    };
-    name.to_owned()
-}
-
-/// The first `wanted` values of a column chunk.
-fn texts(reader: ColumnReader, d: &ColumnDescriptor, wanted: usize) -> Result<Vec<Option<String>>, ParquetError> {
-    let is_text = d.converted_type() == ConvertedType::UTF8;
-    match reader {
-        ColumnReader::BoolColumnReader(r) => column(r, d, wanted, bool::to_string),
-        ColumnReader::Int32ColumnReader(r) => column(r, d, wanted, i32::to_string),
-        ColumnReader::Int64ColumnReader(r) => column(r, d, wanted, i64::to_string),
-        ColumnReader::Int96ColumnReader(r) => column(r, d, wanted, timestamp),
-        ColumnReader::FloatColumnReader(r) => column(r, d, wanted, f32::to_string),
-        ColumnReader::DoubleColumnReader(r) => column(r, d, wanted, f64::to_string),
-        ColumnReader::ByteArrayColumnReader(r) => column(r, d, wanted, |v| match is_text {
-            true => String::from_utf8_lossy(v.data()).into_owned(),
-            false => hex(v),
-        }),
-        ColumnReader::FixedLenByteArrayColumnReader(r) => column(r, d, wanted, |v| hex(v)),
-    }
-}
-
-fn column<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
-    d: &ColumnDescriptor,
-    wanted: usize,
-    text: impl Fn(&T::T) -> String,
-) -> Result<Vec<Option<String>>, ParquetError> {
-    let (mut levels, mut values, mut read) = (Vec::new(), Vec::new(), 0);
-    while read < wanted {
-        let (records, _, _) = reader.read_records(wanted - read, Some(&mut levels), None, &mut values)?;
-        if records == 0 {
-            return Err(ParquetError::EOF(format!("column {} ends after {read} values", d.name())));
-        }
-        read += records;
-    }
-    let mut values = values.iter();
-    if d.max_def_level() == 0 {
-        return Ok(values.map(|v| Some(text(v))).collect());
-    }
-    Ok(levels.iter().map(|l| if *l == d.max_def_level() { values.next().map(&text) } else { None }).collect())
-}
-
-/// As SQL writes it, in UTC; as microseconds since 1970 where the calendar ends.
-fn timestamp(v: &Int96) -> String {
-    let micros = int96::to_micros(v);
-    // civil time: jiff's Timestamp ends a day before the year 9999 does
-    let epoch = date(1970, 1, 1).at(0, 0, 0, 0);
-    let time = i64::try_from(micros).ok().and_then(|m| epoch.checked_add(SignedDuration::from_micros(m)).ok());
-    match time {
-        Some(t) => t.strftime("%Y-%m-%d %H:%M:%S%.f").to_string(),
-        None => format!("{micros} µs"),
-    }
-}
-
-fn hex(v: &ByteArray) -> String {
-    v.data().iter().map(|b| format!("{b:02x}")).collect()
+    Ok(())
 }

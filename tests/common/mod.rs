@@ -1,7 +1,9 @@
 //! What the integration tests share.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
+pub mod arrays;
 pub mod catalog_suite;
+pub mod every_type;
 pub mod faulty;
 pub mod line;
 pub mod proxy;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::supervise;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use landfall_stack::{DEAD_AFTER, Options, Service, Stack, fence, fetch};
 use std::path::PathBuf;
@@ -25,7 +25,11 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Fetch the servers' jars, if they are not there, and print their folder
-    Fetch,
+    Fetch {
+        /// Spark's jars instead (190 MB), which are fetched at its first start otherwise
+        #[arg(long)]
+        spark: bool,
+    },
     /// Start a stack, run a command with its addresses in the environment, stop the stack, and exit with its code
     Run {
         #[command(flatten)]
@@ -81,6 +85,23 @@ enum Command {
         /// `hive` finds the columns of Parquet files by name, `hive_by_position` by position
         #[arg(long, default_value = "hive")]
         catalog: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Run SQL statements in a Spark of its own over the stack's metastore, and print the rows
+    SparkSql {
+        /// The statement
+        #[arg(required_unless_present = "file")]
+        sql: Option<String>,
+        /// A file of statements, each ended by a semicolon at the end of a line
+        #[arg(short, long, conflicts_with = "sql")]
+        file: Option<PathBuf>,
+        /// Read Parquet tables through Hive's SerDe, not with Spark's own reader
+        #[arg(long)]
+        hive_serde: bool,
+        /// The session's time zone
+        #[arg(long, default_value = "UTC")]
+        zone: String,
         #[command(flatten)]
         at: At,
     },
@@ -173,7 +194,8 @@ impl Cli {
     /// Does what is asked, and returns the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         match self.command {
-            Command::Fetch => println!("{}", fetch::fetch(false)?.display()),
+            Command::Fetch { spark: false } => println!("{}", fetch::fetch(false)?.display()),
+            Command::Fetch { spark: true } => println!("{}", fetch::fetch_spark(false)?.display()),
             Command::Run { what, command } => return supervise::run(what.into(), &command),
             Command::Up { what } => supervise::up(what.into())?,
             Command::Down { at } => at.open()?.shut_down()?,
@@ -187,6 +209,21 @@ impl Cli {
             Command::Topic { name, partitions, at } => at.open()?.create_topic(&name, partitions)?,
             Command::Presto { sql, catalog, at } => {
                 print!("{}", at.open()?.presto().query(&catalog, &sql)?.to_table());
+            }
+            Command::SparkSql { sql, file, hive_serde, zone, at } => {
+                let text = match file {
+                    Some(file) => std::fs::read_to_string(&file).with_context(|| file.display().to_string())?,
+                    None => sql.unwrap_or_default(),
+                };
+                let mut spark = at.open()?.spark()?;
+                spark.query(&format!("set spark.sql.hive.convertMetastoreParquet = {}", !hive_serde))?;
+                spark.query(&format!("set spark.sql.session.timeZone = {zone}"))?;
+                for statement in text.split(";\n").map(|s| s.trim().trim_end_matches(';')).filter(|s| !s.is_empty()) {
+                    let rows = spark.query(statement)?;
+                    if !rows.columns.is_empty() {
+                        print!("{}", rows.to_table());
+                    }
+                }
             }
             Command::Fence { way, command } => fence::inside::enter(&way.sockets, &way.ports, &command)?,
             Command::FenceRelay { way, of } => fence::inside::relay(&way.sockets, &way.ports, of)?,

@@ -1,4 +1,4 @@
-//! Fetches the servers' jars with Maven, once, into a folder outside the repository.
+//! Fetches the servers' jars, and Spark's, with Maven, once, into folders outside the repository.
 
 use crate::java::{self, INSTALL};
 use crate::signals;
@@ -10,68 +10,109 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The poms, in the binary: it works wherever it is copied to.
-const POMS: [(&str, &str); 7] = [
-    ("pom.xml", include_str!("../maven/pom.xml")),
-    ("kafka/pom.xml", include_str!("../maven/kafka/pom.xml")),
-    ("hdfs/pom.xml", include_str!("../maven/hdfs/pom.xml")),
-    ("metastore/pom.xml", include_str!("../maven/metastore/pom.xml")),
-    ("presto/pom.xml", include_str!("../maven/presto/pom.xml")),
-    ("presto/lib/pom.xml", include_str!("../maven/presto/lib/pom.xml")),
-    ("presto/hive/pom.xml", include_str!("../maven/presto/hive/pom.xml")),
-];
+/// Jars that are fetched together. The poms are in the binary: it works wherever it is copied to.
+struct Jars {
+    what: &'static str,
+    poms: &'static [(&'static str, &'static str)],
+    /// The folders that the poms fill.
+    folders: &'static [&'static str],
+    megabytes: u32,
+}
 
-/// The folders the poms fill.
-const FOLDERS: [&str; 4] = ["kafka", "hdfs", "metastore", "presto"];
+const SERVERS: Jars = Jars {
+    what: "the servers' jars",
+    poms: &[
+        ("pom.xml", include_str!("../maven/pom.xml")),
+        ("kafka/pom.xml", include_str!("../maven/kafka/pom.xml")),
+        ("hdfs/pom.xml", include_str!("../maven/hdfs/pom.xml")),
+        ("metastore/pom.xml", include_str!("../maven/metastore/pom.xml")),
+        ("presto/pom.xml", include_str!("../maven/presto/pom.xml")),
+        ("presto/lib/pom.xml", include_str!("../maven/presto/lib/pom.xml")),
+        ("presto/hive/pom.xml", include_str!("../maven/presto/hive/pom.xml")),
+    ],
+    folders: &["kafka", "hdfs", "metastore", "presto"],
+    megabytes: 550,
+};
+
+const SPARK: Jars = Jars {
+    what: "Spark's jars",
+    poms: &[("pom.xml", include_str!("../maven/spark/pom.xml"))],
+    folders: &["spark"],
+    megabytes: 190,
+};
 
 /// Written last, with the hash of the poms: the folder is complete, and it is theirs.
 const MARKER: &str = "complete";
 
-/// Where the jars are or will be: `$LANDFALL_STACK_LIBS`, or `~/.cache/landfall-stack/<hash of the poms>`.
+/// Where the servers' jars are or will be: `$LANDFALL_STACK_LIBS`, or `~/.cache/landfall-stack/<hash of the poms>`.
 pub fn folder() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(libs) = set("LANDFALL_STACK_LIBS") {
-        return std::path::absolute(&libs).context("$LANDFALL_STACK_LIBS");
+    match set("LANDFALL_STACK_LIBS")? {
+        Some(libs) => Ok(libs),
+        None => Ok(cache()?.join(hash(SERVERS.poms))),
     }
-    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    let cache = cache.context("neither $HOME nor $LANDFALL_STACK_LIBS is set: no folder for the jars")?;
-    Ok(cache.join("landfall-stack").join(hash(&POMS)))
 }
 
-/// Fetches the jars unless they are there, and returns their folder.
+/// Fetches the servers' jars unless they are there, and returns their folder.
 pub fn fetch(quiet: bool) -> Result<PathBuf> {
-    let libs = folder()?;
-    if is_complete(&libs) {
-        return Ok(libs);
-    }
-    fs::create_dir_all(&libs).with_context(|| format!("cannot create {}", libs.display()))?;
-    let lock = File::create(libs.join("lock"))?;
-    flock(&lock, FlockOperation::LockExclusive)?; // two at once would mix up each other's files; goes when dropped
-    if is_complete(&libs) {
-        return Ok(libs);
-    }
-    if !quiet {
-        eprintln!("fetching the servers' jars into {} (once; about 550 MB)", libs.display());
-    }
-    let start = Instant::now();
-    // Into a folder of its own first: jars of another version, or of an interrupted fetch, must not stay among them.
-    let new = libs.join("new");
-    remove(&new)?;
-    run_maven(&libs, &new)?;
-    for name in FOLDERS {
-        remove(&libs.join(name))?;
-        fs::rename(new.join(name), libs.join(name)).with_context(|| format!("Maven has not made the folder {name}"))?;
-    }
-    remove(&new)?;
-    fs::write(libs.join(MARKER), hash(&POMS))?;
-    if !quiet {
-        eprintln!("fetched in {:.0} s", start.elapsed().as_secs_f64());
-    }
-    Ok(libs)
+    SERVERS.fetch(folder()?, quiet)
 }
 
-fn is_complete(libs: &Path) -> bool {
-    fs::read_to_string(libs.join(MARKER)).is_ok_and(|found| found == hash(&POMS))
+/// Fetches Spark's jars unless they are there, and returns their folder: `$LANDFALL_STACK_LIBS/with-spark/spark`, or
+/// `~/.cache/landfall-stack/spark-<hash of the pom>/spark`.
+pub fn fetch_spark(quiet: bool) -> Result<PathBuf> {
+    let libs = match set("LANDFALL_STACK_LIBS")? {
+        Some(libs) => libs.join("with-spark"),
+        None => cache()?.join(format!("spark-{}", hash(SPARK.poms))),
+    };
+    Ok(SPARK.fetch(libs, quiet)?.join("spark"))
+}
+
+fn set(name: &str) -> Result<Option<PathBuf>> {
+    let path = std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    path.map(|path| std::path::absolute(&path).with_context(|| format!("${name}"))).transpose()
+}
+
+fn cache() -> Result<PathBuf> {
+    let cache = set("XDG_CACHE_HOME")?.or(set("HOME")?.map(|home| home.join(".cache")));
+    let cache = cache.context("neither $HOME nor $LANDFALL_STACK_LIBS is set: no folder for the jars")?;
+    Ok(cache.join("landfall-stack"))
+}
+
+impl Jars {
+    fn fetch(&self, libs: PathBuf, quiet: bool) -> Result<PathBuf> {
+        if self.is_complete(&libs) {
+            return Ok(libs);
+        }
+        fs::create_dir_all(&libs).with_context(|| format!("cannot create {}", libs.display()))?;
+        let lock = File::create(libs.join("lock"))?;
+        flock(&lock, FlockOperation::LockExclusive)?; // two at once would mix up each other's files; goes when dropped
+        if self.is_complete(&libs) {
+            return Ok(libs);
+        }
+        if !quiet {
+            eprintln!("fetching {} into {} (once; about {} MB)", self.what, libs.display(), self.megabytes);
+        }
+        let start = Instant::now();
+        // Into a folder of its own first: jars of another version, or of an interrupted fetch, must not stay among them.
+        let new = libs.join("new");
+        remove(&new)?;
+        run_maven(self.poms, &libs, &new)?;
+        for name in self.folders {
+            remove(&libs.join(name))?;
+            fs::rename(new.join(name), libs.join(name))
+                .with_context(|| format!("Maven has not made the folder {name}"))?;
+        }
+        remove(&new)?;
+        fs::write(libs.join(MARKER), hash(self.poms))?;
+        if !quiet {
+            eprintln!("fetched in {:.0} s", start.elapsed().as_secs_f64());
+        }
+        Ok(libs)
+    }
+
+    fn is_complete(&self, libs: &Path) -> bool {
+        fs::read_to_string(libs.join(MARKER)).is_ok_and(|found| found == hash(self.poms))
+    }
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -81,11 +122,11 @@ fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run_maven(libs: &Path, to: &Path) -> Result<()> {
+fn run_maven(pom_files: &[(&str, &str)], libs: &Path, to: &Path) -> Result<()> {
     let maven = java::in_path("mvn").with_context(|| format!("there is no mvn (Maven) in $PATH. {INSTALL}"))?;
     java::find()?;
     let poms = libs.join("poms");
-    for (name, text) in POMS {
+    for (name, text) in pom_files {
         let file = poms.join(name);
         fs::create_dir_all(file.parent().unwrap_or(&poms))?;
         fs::write(file, text)?;
@@ -134,6 +175,6 @@ mod tests {
     #[test]
     fn all_modules_are_embedded() {
         let modules = |text: &str| text.matches("<module>").count();
-        assert_eq!(POMS.iter().map(|(_, text)| modules(text)).sum::<usize>() + 1, POMS.len());
+        assert_eq!(SERVERS.poms.iter().map(|(_, text)| modules(text)).sum::<usize>() + 1, SERVERS.poms.len());
     }
 }

@@ -1,5 +1,6 @@
 //! Real servers on this machine, without containers: Kafka (KRaft, one node), HDFS with its NameNode and DataNodes as
-//! separate processes, a Hive metastore on Derby, and Presto. For landfall's tests, and for a person to play with.
+//! separate processes, a Hive metastore on Derby, and Presto. For landfall's tests, and for a person to play with. Spark
+//! can be started beside them, as a second reader of the tables.
 //!
 //! The servers are the projects' own published jars, fetched by Maven at pinned versions (see [`fetch`]). A stack lives
 //! in a folder: configuration, data, logs, and for each part a small JSON file with how to start it and its process id.
@@ -30,10 +31,12 @@ mod process;
 mod ready;
 mod settings;
 pub mod signals;
+mod spark;
 mod stack;
 mod state;
 
 pub use part::Service;
 pub use presto::{Presto, Rows};
 pub use settings::{DEAD_AFTER, Options};
+pub use spark::Spark;
 pub use stack::{PartStatus, Stack};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub struct Presto {
     url: String,
     user: String,
+    zone: String,
     limit: Duration,
 }
 
@@ -49,7 +50,8 @@ struct Failure {
 impl Presto {
     /// A client of the server at `http://host:port`, for that user of HDFS.
     pub fn new(url: &str, user: &str) -> Presto {
-        Presto { url: url.trim_end_matches('/').to_owned(), user: user.to_owned(), limit: Duration::from_secs(300) }
+        let (url, user) = (url.trim_end_matches('/').to_owned(), user.to_owned());
+        Presto { url, user, zone: "UTC".to_owned(), limit: Duration::from_secs(300) }
     }
 
     /// The server's address, `http://host:port`.
@@ -62,13 +64,18 @@ impl Presto {
         Presto { limit, ..self }
     }
 
+    /// Sets the time zone of the queries, in which Presto shows timestamps; UTC if not set.
+    pub fn with_zone(self, zone: &str) -> Presto {
+        Presto { zone: zone.to_owned(), ..self }
+    }
+
     /// Runs a statement to its end, in the schema `default`. A statement that fails gives Presto's message.
     pub fn query(&self, catalog: &str, sql: &str) -> Result<Rows> {
         let end = Instant::now() + self.limit;
         let mut answer = self.answer(end, |agent| {
             let request = agent.post(format!("{}/v1/statement", self.url)).header("X-Presto-User", &self.user);
             let request = request.header("X-Presto-Source", "landfall-stack").header("X-Presto-Catalog", catalog);
-            request.header("X-Presto-Schema", "default").send(sql)
+            request.header("X-Presto-Schema", "default").header("X-Presto-Time-Zone", &self.zone).send(sql)
         })?;
         let mut rows = Rows::default();
         loop {
