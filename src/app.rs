@@ -9,7 +9,7 @@ mod overlap;
 mod prepare;
 mod success;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::batch::{Plan, Trigger};
-use crate::catalog::{self, COMPARE_EVERY, Catalog, HiveCatalog, Registrar, RegistrarStatus, Wanted};
+use crate::catalog::{self, COMPARE_EVERY, Catalog, HiveCatalog, NewPartitions, Registrar, RegistrarStatus, Wanted};
 use crate::checkpoint::Layout;
 use crate::commit::{Committer, Job, Log, LogError, Opened, RealHost};
 use crate::config::Settings;
@@ -172,9 +172,9 @@ impl App {
         };
         let registrar = self.catalog.as_ref().map(|catalog| {
             let (sender, _) = watch::channel(RegistrarStatus::default());
-            let run =
-                Registrar::run(catalog.clone(), self.storage.clone(), self.wanted(), COMPARE_EVERY, sender.clone());
-            (tokio::spawn(run), sender.subscribe())
+            let (catalog, storage, new) = (catalog.clone(), self.storage.clone(), NewPartitions::new());
+            let run = Registrar::run(catalog, storage, self.wanted(), new.clone(), COMPARE_EVERY, sender.clone());
+            (tokio::spawn(run), sender.subscribe(), new)
         });
         let encode = EncodeContext {
             job: self.settings.job.clone(),
@@ -190,14 +190,15 @@ impl App {
             trigger: Trigger::new(&self.settings.trigger),
             encode: Arc::new(encode),
             committer,
-            reporter: Reporter::new(&self.settings.job, &sink, status),
+            reporter: Reporter::new(&self.settings.job, &sink, status)
+                .telling(registrar.as_ref().map(|(.., new)| new.clone())),
             upkeep: Upkeep::new(self.settings.log.staging_retention, self.settings.log.retention),
             record_gaps: self.settings.kafka.record_gaps,
             until,
         });
         let result = pipeline.run(stop).await;
-        if let Some((task, registered)) = registrar {
-            wait_for_registration(mode, registered).await;
+        if let Some((task, registered, new)) = registrar {
+            wait_for_registration(mode, registered, &new).await;
             task.abort();
         }
         Ok(result?)
@@ -311,12 +312,20 @@ fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
 }
 
 /// A batch run that ends before its tables are known would leave its rows invisible until the next run.
-async fn wait_for_registration(mode: Mode, mut registered: watch::Receiver<RegistrarStatus>) {
+async fn wait_for_registration(
+    mode: Mode,
+    mut registered: watch::Receiver<RegistrarStatus>,
+    new_partitions: &NewPartitions,
+) {
     if mode == Mode::AvailableNow {
-        let known = registered.wait_for(|s| !s.tables.is_empty() && s.unregistered() == 0);
+        let known = async {
+            let mut waiting = new_partitions.subscribe();
+            _ = registered.wait_for(|s| !s.tables.is_empty() && s.unregistered() == 0).await;
+            _ = waiting.wait_for(BTreeSet::is_empty).await;
+        };
         if tokio::time::timeout(Duration::from_secs(30), known).await.is_err() {
             warn!(
-                "not all tables are registered in the metastore: their rows are landed, and the next run registers them"
+                "not all tables and partitions are registered in the metastore: their rows are landed, and the next run registers them"
             );
         }
     }

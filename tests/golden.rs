@@ -57,6 +57,14 @@ fn the_manifest_is_read_and_kept_with_fields_of_a_later_minor_version() {
 }
 
 #[test]
+fn a_manifest_with_partitions_is_read_and_kept() {
+    let Entry::Batch(m) = kept("../v2/manifest.json", Entry::parse, Entry::to_bytes) else { panic!("not a batch") };
+    assert_eq!(m.files[1].partition.as_deref(), Some("dt=2026-11-22/kind=a%2Fb"));
+    let directories: Vec<_> = m.files.iter().map(|f| m.directory(f).unwrap()).collect();
+    assert_eq!(directories, ["/tmp/sword_purchases", "/tmp/purchases/dt=2026-11-22/kind=a%2Fb"]);
+}
+
+#[test]
 fn seals_gaps_and_new_topics_are_read_and_kept() {
     let Entry::Seal(seal) = kept("seal.json", Entry::parse, Entry::to_bytes) else { panic!("not a seal") };
     assert_eq!((seal.epoch, seal.base_slot), (2, Slot(41000)));
@@ -80,7 +88,7 @@ fn replays_are_read_and_kept() {
 
 #[test]
 fn an_unknown_version_or_kind_is_not_guessed_at() {
-    for text in [r#"{"v":2,"kind":"batch"}"#, r#"{"v":1,"kind":"swap","table":"a"}"#] {
+    for text in [r#"{"v":3,"kind":"batch"}"#, r#"{"v":2,"kind":"gap"}"#, r#"{"v":1,"kind":"swap","table":"a"}"#] {
         let e = Entry::parse("log/x/m.json", text.as_bytes()).unwrap_err();
         assert!(matches!(e, FormatError::Version { .. }) && e.to_string().contains("log/x/m.json"), "{e}");
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::App;
-use crate::catalog::Wanted;
+use crate::catalog::unregistered;
 use crate::fault::Fault;
 use crate::storage::StorageError;
 
@@ -49,10 +49,17 @@ impl App {
     /// A table is not in the metastore: then no file is written. Or the storage is away: then some may be missing.
     pub async fn write_success_files(&self) -> Result<(), SuccessError> {
         if let Some(catalog) = &self.catalog {
-            for Wanted { table, .. } in self.wanted() {
+            for wanted in self.wanted() {
+                let table = &wanted.table;
                 let name = format!("{}.{}", table.database, table.name);
                 let reason = match catalog.get_table(&table.database, &table.name).await {
-                    Ok(Some(_)) => continue,
+                    Ok(Some(_)) => match unregistered(catalog.as_ref(), self.storage.as_ref(), &wanted).await {
+                        Ok(missing) if missing.is_empty() => continue,
+                        Ok(missing) => {
+                            format!("the metastore lacks {} of its partitions, {}", missing.len(), missing[0])
+                        }
+                        Err(e) => e.to_string(),
+                    },
                     Ok(None) => "the metastore does not have it".to_owned(),
                     Err(e) => e.to_string(),
                 };

@@ -7,6 +7,7 @@ use super::columns::{Input, TableBuffer};
 use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
 use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
+use super::trigger::Size;
 use super::unknown::UnknownFields;
 use crate::checkpoint::{Replayed, topic_in_rows};
 use crate::config::settings::{OnMalformed, Tombstones, Unrouted};
@@ -274,7 +275,7 @@ impl BatchBuffer {
         let text = Some(message);
         let input = Input { record, topic, row, text, bytes: Some(message.as_bytes()), timestamp, reject: None };
         for &table in mask.tables() {
-            self.tables[table].append(&input);
+            self.tables[table].append(&tables[table], &input);
         }
         Again::Landed
     }
@@ -301,7 +302,8 @@ impl BatchBuffer {
         let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
         let row = &UnionRow::default();
         let topic = &*self.partitions[self.latest].topic;
-        self.tables[table].append(&Input { record, topic, row, text, bytes, timestamp, reject: Some(reject) });
+        let input = Input { record, topic, row, text, bytes, timestamp, reject: Some(reject) };
+        self.tables[table].append(&self.plan.tables[table], &input);
         self.accounting.dead_letters += 1;
         if self.plan.messages.has_ceiling() {
             let (partition, offset) = (record.partition.clone(), record.offset);
@@ -322,6 +324,12 @@ impl BatchBuffer {
     /// Messages read, whatever became of them.
     pub fn messages(&self) -> u64 {
         self.accounting.read
+    }
+
+    /// How large it is.
+    pub fn size(&self) -> Size {
+        let files = self.tables.iter().map(TableBuffer::files).sum();
+        Size { bytes: self.bytes, messages: self.messages(), files }
     }
 
     /// Whether no offset was consumed.
@@ -350,15 +358,14 @@ impl BatchBuffer {
         let (mut tables, mut field_errors) = (Vec::new(), Vec::new());
         for (table, (buffer, planned)) in self.tables.iter_mut().zip(&self.plan.tables).enumerate() {
             let name = &planned.table.name;
-            field_errors.extend(buffer.take_errors().map(|(i, count)| {
-                let column = planned.table.columns[i].name.clone();
+            field_errors.extend(buffer.take_errors().into_iter().map(|(i, count)| {
+                let column = planned.table.all_columns().nth(i).map_or_else(String::new, |c| c.name.clone());
                 FieldErrors { table: name.clone(), column, count }
             }));
-            let rows = buffer.rows;
-            if rows > 0 {
-                let (name, schema) = (name.clone(), planned.schema.clone());
-                tables.push(SealedTable { table, name, rows, schema, columns: buffer.finish() });
-            }
+            tables.extend(buffer.finish().into_iter().map(|(directory, rows, columns)| {
+                let partition = Some(directory).filter(|d| !d.is_empty());
+                SealedTable { table, name: name.clone(), partition, rows, schema: planned.schema.clone(), columns }
+            }));
         }
         let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
         let unknown_fields = self.unknown.take(|table| &self.plan.tables[table].table.name);

@@ -104,43 +104,45 @@ macro_rules! scalar {
 }
 
 impl Builder {
-    /// A builder of this type; timestamps that name no zone are in `zone`.
-    pub(super) fn new(hive_type: &HiveType, zone: &TimeZone) -> Builder {
+    /// A builder of this type, with room for some rows; timestamps that name no zone are in `zone`.
+    pub(super) fn new(hive_type: &HiveType, zone: &TimeZone, room: usize) -> Builder {
         let arrow = data_type(hive_type);
         let rows = |field: &FieldRef| Rows { field: field.clone(), ends: vec![0], nulls: NullBufferBuilder::new(0) };
         match (hive_type, &arrow) {
-            (HiveType::Boolean, _) => Builder::Boolean(BooleanBuilder::new()),
-            (HiveType::TinyInt, _) => Builder::Int8(Int8Builder::new()),
-            (HiveType::SmallInt, _) => Builder::Int16(Int16Builder::new()),
-            (HiveType::Int, _) => Builder::Int32(Int32Builder::new()),
-            (HiveType::BigInt, _) => Builder::Int64(Int64Builder::new()),
-            (HiveType::Float, _) => Builder::Float32(Float32Builder::new()),
-            (HiveType::Double, _) => Builder::Float64(Float64Builder::new()),
+            (HiveType::Boolean, _) => Builder::Boolean(BooleanBuilder::with_capacity(room)),
+            (HiveType::TinyInt, _) => Builder::Int8(Int8Builder::with_capacity(room)),
+            (HiveType::SmallInt, _) => Builder::Int16(Int16Builder::with_capacity(room)),
+            (HiveType::Int, _) => Builder::Int32(Int32Builder::with_capacity(room)),
+            (HiveType::BigInt, _) => Builder::Int64(Int64Builder::with_capacity(room)),
+            (HiveType::Float, _) => Builder::Float32(Float32Builder::with_capacity(room)),
+            (HiveType::Double, _) => Builder::Float64(Float64Builder::with_capacity(room)),
             (HiveType::Decimal { precision, scale }, _) => {
-                Builder::Decimal(Decimal128Builder::new().with_data_type(arrow), *precision, *scale)
+                Builder::Decimal(Decimal128Builder::with_capacity(room).with_data_type(arrow), *precision, *scale)
             }
-            (HiveType::String, _) => Builder::Utf8(StringBuilder::new()),
-            (HiveType::Varchar(n), _) => Builder::Varchar(StringBuilder::new(), *n),
-            (HiveType::Char(n), _) => Builder::Char(StringBuilder::new(), *n),
-            (HiveType::Binary, _) => Builder::Binary(BinaryBuilder::new()),
-            (HiveType::Date, _) => Builder::Date(Date32Builder::new()),
+            (HiveType::String, _) => Builder::Utf8(StringBuilder::with_capacity(room, room)),
+            (HiveType::Varchar(n), _) => Builder::Varchar(StringBuilder::with_capacity(room, room), *n),
+            (HiveType::Char(n), _) => Builder::Char(StringBuilder::with_capacity(room, room), *n),
+            (HiveType::Binary, _) => Builder::Binary(BinaryBuilder::with_capacity(room, room)),
+            (HiveType::Date, _) => Builder::Date(Date32Builder::with_capacity(room)),
             (HiveType::Array(element), DataType::List(field)) => {
-                Builder::Array(Box::new(Lists { rows: rows(field), elements: Builder::new(element, zone) }))
+                Builder::Array(Box::new(Lists { rows: rows(field), elements: Builder::new(element, zone, room) }))
             }
             (HiveType::Map(value), DataType::Map(field, _)) => {
-                let (keys, values) = (StringBuilder::new(), Builder::new(value, zone));
+                let (keys, values) = (StringBuilder::with_capacity(room, room), Builder::new(value, zone, room));
                 Builder::Map(Box::new(Maps { rows: rows(field), keys, values }))
             }
             (HiveType::Struct(fields), DataType::Struct(types)) => Builder::Struct(Box::new(Structs {
                 names: Names::new(fields.iter().map(|f| f.name.clone()).collect()),
                 types: types.clone(),
-                fields: fields.iter().map(|f| Builder::new(&f.hive_type, zone)).collect(),
+                fields: fields.iter().map(|f| Builder::new(&f.hive_type, zone, room)).collect(),
                 nulls: NullBufferBuilder::new(0),
                 last: Vec::new(),
                 earlier: Vec::new(),
             })),
             // The Arrow type is made from the Hive type, so nothing but a timestamp is left.
-            _ => Builder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(arrow), zone.clone()),
+            _ => {
+                Builder::Timestamp(TimestampMicrosecondBuilder::with_capacity(room).with_data_type(arrow), zone.clone())
+            }
         }
     }
 

@@ -1,18 +1,25 @@
 //! Rows of one table on their way into Arrow arrays.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 use jiff::tz::TimeZone;
 
 use super::builder::{Builder, Fit};
+use super::derived;
+use super::partition::Keys;
 use super::plan::PlannedTable;
 use super::source::Source;
-use crate::decode::{Reason, Reject, UnionRow, in_range, text};
+use crate::decode::{LocalTime, Reason, Reject, UnionRow, in_range, text, timestamp};
 use crate::model::Record;
 
 /// Most bytes of a value that the detail of a dead letter shows.
 const SHOWN: usize = 200;
+
+/// Rows that a column has room for when it begins; of many partitions each may get few.
+const ROOM: usize = 1024;
+const ROOM_OF_PARTITION: usize = 16;
 
 /// All that a row can be made of.
 pub(super) struct Input<'r> {
@@ -33,36 +40,74 @@ pub(super) struct Input<'r> {
 
 /// The rows of one table.
 pub(super) struct TableBuffer {
-    columns: Vec<ColumnBuffer>,
+    keys: Option<Keys>,
+    /// The only part of a table without partitions; of another one, what new parts are like: it never has rows.
+    whole: Part,
+    parts: Vec<Part>,
+    by_directory: HashMap<String, usize>,
+    /// The part of the last row: most come in runs.
+    latest: usize,
+    clock: LocalTime,
+}
+
+/// The rows of one partition, or of a table that has none.
+pub(super) struct Part {
+    /// Its directory below the table's; empty for that one itself.
+    pub directory: String,
     pub rows: usize,
+    columns: Vec<ColumnBuffer>,
 }
 
 impl TableBuffer {
     pub(super) fn new(table: &PlannedTable, zone: &TimeZone) -> TableBuffer {
-        let columns = table.table.columns.iter().zip(&table.sources);
-        let columns = columns.map(|(c, &source)| ColumnBuffer {
-            source,
-            builder: (source != Source::BatchId).then(|| Builder::new(&c.hive_type, zone)),
-            errors: 0,
-        });
-        TableBuffer { columns: columns.collect(), rows: 0 }
+        let keys = Keys::new(table, zone);
+        let room = if keys.is_some() { 0 } else { ROOM };
+        let whole = Part::new(table, zone, String::new(), room);
+        let clock = LocalTime::new(zone.clone());
+        TableBuffer { keys, whole, parts: Vec::new(), by_directory: HashMap::new(), latest: 0, clock }
     }
 
-    pub(super) fn append(&mut self, input: &Input<'_>) {
-        for column in &mut self.columns {
-            column.append(input);
+    pub(super) fn append(&mut self, table: &PlannedTable, input: &Input<'_>) {
+        let Some(keys) = &mut self.keys else { return self.whole.append(input, &mut self.clock) };
+        let directory = keys.directory(input);
+        if self.parts.get(self.latest).is_none_or(|p| p.directory != directory) {
+            self.latest = match self.by_directory.get(directory) {
+                Some(&at) => at,
+                None => {
+                    let at = self.parts.len();
+                    self.by_directory.insert(directory.to_owned(), at);
+                    self.parts.push(Part::new(table, self.clock.zone(), directory.to_owned(), ROOM_OF_PARTITION));
+                    at
+                }
+            };
         }
-        self.rows += 1;
+        self.parts[self.latest].append(input, &mut self.clock);
+    }
+
+    /// How many files its rows will be.
+    pub(super) fn files(&self) -> usize {
+        self.parts.len() + usize::from(self.whole.rows > 0)
     }
 
     /// Why the message is none for this table, `table`, if it has a value of another type than its column.
-    pub(super) fn refuses(&self, table: &PlannedTable, row: &UnionRow<'_>) -> Option<Reject> {
-        let (column, raw) = table.table.columns.iter().zip(&self.columns).find_map(|(column, buffer)| {
-            let Source::Field(slot) = buffer.source else { return None };
-            let raw = row.raw(slot)?;
-            let fits = buffer.builder.as_ref().is_none_or(|b| b.takes(raw, true));
-            (!fits).then_some((column, raw))
-        })?;
+    pub(super) fn refuses(&mut self, table: &PlannedTable, row: &UnionRow<'_>) -> Option<Reject> {
+        let (columns, keys, clock) = (&self.whole.columns, self.keys.as_ref(), &mut self.clock);
+        let mut is_moment = |raw: &str| match timestamp(raw, clock.zone()) {
+            Ok(micros) => micros.is_none_or(|micros| clock.at(micros).is_ok()),
+            Err(_) => false,
+        };
+        let of_column = |at: usize, raw: &str| match (columns.get(at), keys) {
+            (Some(buffer), _) => buffer.builder.as_ref().is_none_or(|b| b.takes(raw, true)),
+            (None, keys) => keys.is_none_or(|k| k.takes(at - columns.len(), raw)),
+        };
+        let all = table.table.all_columns().zip(table.all_sources()).enumerate();
+        let (column, raw) = all
+            .filter_map(|(at, (column, source))| {
+                let raw = row.raw(source.slot()?)?;
+                let fits = if let Source::Field(_) = source { of_column(at, raw) } else { is_moment(raw) };
+                (!fits).then_some((column, raw))
+            })
+            .next()?;
         let mut end = raw.len().min(SHOWN);
         while !raw.is_char_boundary(end) {
             end -= 1;
@@ -76,16 +121,51 @@ impl TableBuffer {
         Some(Reject::new(Reason::TypeError, detail))
     }
 
-    /// The columns, leaving none behind; `None` for a column that holds the batch's number.
-    pub(super) fn finish(&mut self) -> Vec<Option<ArrayRef>> {
-        self.rows = 0;
-        self.columns.iter_mut().map(|c| c.builder.as_mut().map(Builder::finish)).collect()
+    /// The parts that have rows, each with its columns, leaving none behind; `None` for a column that holds the batch's
+    /// number.
+    pub(super) fn finish(&mut self) -> Vec<(String, usize, Vec<Option<ArrayRef>>)> {
+        self.by_directory.clear();
+        self.latest = 0;
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.sort_by(|a, b| a.directory.cmp(&b.directory));
+        let parted = parts.iter_mut().map(Part::finish).collect::<Vec<_>>();
+        let whole = (self.whole.rows > 0).then(|| self.whole.finish());
+        whole.into_iter().chain(parted).collect()
     }
 
-    /// By column, how many values were of another type than it; forgotten with this call.
-    pub(super) fn take_errors(&mut self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let errors = self.columns.iter_mut().map(|c| std::mem::take(&mut c.errors)).enumerate();
-        errors.filter(|(_, n)| *n > 0)
+    /// By column, those of the partition last, how many values were of another type than it; forgotten with this call.
+    pub(super) fn take_errors(&mut self) -> Vec<(usize, u64)> {
+        let mut errors: Vec<u64> = vec![0; self.whole.columns.len()];
+        for part in self.parts.iter_mut().chain([&mut self.whole]) {
+            let columns = part.columns.iter_mut().zip(&mut errors);
+            columns.for_each(|(c, sum)| *sum += std::mem::take(&mut c.errors));
+        }
+        errors.extend(self.keys.iter_mut().flat_map(Keys::take_errors));
+        errors.into_iter().enumerate().filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+impl Part {
+    fn new(table: &PlannedTable, zone: &TimeZone, directory: String, room: usize) -> Part {
+        let columns = table.table.columns.iter().zip(&table.sources);
+        let columns = columns.map(|(c, &source)| ColumnBuffer {
+            source,
+            builder: (source != Source::BatchId).then(|| Builder::new(&c.hive_type, zone, room)),
+            errors: 0,
+        });
+        Part { directory, rows: 0, columns: columns.collect() }
+    }
+
+    fn append(&mut self, input: &Input<'_>, clock: &mut LocalTime) {
+        for column in &mut self.columns {
+            column.append(input, clock);
+        }
+        self.rows += 1;
+    }
+
+    fn finish(&mut self) -> (String, usize, Vec<Option<ArrayRef>>) {
+        let columns = self.columns.iter_mut().map(|c| c.builder.as_mut().map(Builder::finish)).collect();
+        (self.directory.clone(), std::mem::take(&mut self.rows), columns)
     }
 }
 
@@ -103,7 +183,7 @@ struct ColumnBuffer {
 
 impl ColumnBuffer {
     #[inline]
-    fn append(&mut self, input: &Input<'_>) {
+    fn append(&mut self, input: &Input<'_>, clock: &mut LocalTime) {
         let Some(builder) = &mut self.builder else { return };
         let record = input.record;
         match self.source {
@@ -131,6 +211,9 @@ impl ColumnBuffer {
             Source::Headers => builder.append_headers(record.headers),
             Source::Reason => builder.append_text(input.reject.map(|r| r.reason.as_str())),
             Source::Detail => builder.append_text(input.reject.map(|r| r.detail.as_str())),
+            Source::Date(_) | Source::Hour(_) => {
+                self.errors += u64::from(derived::append(builder, self.source, input, clock));
+            }
             Source::BatchId => {}
         }
     }

@@ -41,6 +41,8 @@ pub struct PlannedTable {
     pub schema: SchemaRef,
     /// Source of each column.
     pub sources: Vec<Source>,
+    /// Source of each partition column.
+    pub partition_sources: Vec<Source>,
     /// Whether a message with a value of another type than its column is a dead letter.
     pub is_strict: bool,
     /// Whether a column is filled from the end of a path.
@@ -70,8 +72,7 @@ impl Plan {
         let known_fields = settings.messages.count_unknown_fields.then(|| {
             let routes = router.fields().iter().map(|f| &f[0]);
             let fields = |p: &PlannedTable| -> BTreeSet<String> {
-                let slots =
-                    p.sources.iter().filter_map(|s| if let Source::Field(slot) = s { Some(*slot) } else { None });
+                let slots = p.all_sources().filter_map(Source::slot);
                 slots.map(|slot| &b.fields[slot][0]).chain(routes.clone()).cloned().collect()
             };
             planned.iter().map(|p| Names::new(fields(p).into_iter().collect())).collect()
@@ -99,6 +100,13 @@ impl Plan {
         let text = std::str::from_utf8(value).map_err(|e| Reject::new(Reason::InvalidUtf8, e.to_string()))?;
         self.decoder.decode(text, row)?;
         Ok(text)
+    }
+}
+
+impl PlannedTable {
+    /// Sources of all columns, those of the partition columns last.
+    pub fn all_sources(&self) -> impl Iterator<Item = Source> + '_ {
+        self.sources.iter().chain(&self.partition_sources).copied()
     }
 }
 
@@ -185,7 +193,7 @@ impl Builder<'_> {
         if dead && configured.is_some_and(|s| s.when.is_some()) {
             self.errors.push(format!("tables.{name}.when: the dead-letter table takes no routed messages"));
         }
-        let columns: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let columns: Vec<&str> = table.all_columns().map(|c| c.name.as_str()).collect();
         for column in own.keys().filter(|c| !columns.contains(&c.as_str())) {
             self.errors.push(format!(
                 "tables.{name}.columns.\"{column}\": table {name} has no column of this name; {}",
@@ -200,13 +208,30 @@ impl Builder<'_> {
                 }
             }
         }
+        if dead && !table.partition_columns.is_empty() {
+            self.errors.push(format!(
+                "dead-letter table {name} of migration {}: it cannot be PARTITIONED BY; leave the clause out",
+                table.migration
+            ));
+        }
         let sources: Vec<Source> = table.columns.iter().map(|c| self.source(table, c, own, dead)).collect();
+        let keys = &table.partition_columns;
+        let partition_sources: Vec<Source> = keys.iter().map(|c| self.source(table, c, own, dead)).collect();
+        for (key, source) in keys.iter().zip(&partition_sources).filter(|(_, s)| !dead && !s.parts()) {
+            self.errors.push(format!(
+                "table {name}, partition column {}: {} would make a partition of nearly every row; \
+                 take a JSON field, date(…), hour(…), kafka.key, kafka.topic or kafka.partition",
+                key.name,
+                source.name()
+            ));
+        }
         let of = |source: Source, hive_type: Option<HiveType>| {
             let columns = table.columns.iter().zip(&sources);
             let fits = move |c: &Column| hive_type.as_ref().is_none_or(|t| *t == c.hive_type);
             columns.filter(|(c, s)| **s == source && fits(c)).map(|(c, _)| c.physical_name.clone()).collect()
         };
-        let paths = sources.iter().any(|s| matches!(s, Source::Field(slot) if self.fields[*slot].len() > 1));
+        let mut slots = sources.iter().chain(&partition_sources).filter_map(|s| s.slot());
+        let paths = slots.any(|slot| self.fields[slot].len() > 1);
         let on_type_error = configured.and_then(|s| s.on_type_error).unwrap_or(self.settings.messages.on_type_error);
         PlannedTable {
             schema: arrow_schema(table),
@@ -216,6 +241,7 @@ impl Builder<'_> {
             timestamp_text_columns: of(Source::Timestamp, Some(HiveType::String)),
             table: table.clone(),
             sources,
+            partition_sources,
         }
     }
 

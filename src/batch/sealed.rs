@@ -14,7 +14,7 @@ pub struct SealedBatch {
     pub partitions: Vec<SealedPartition>,
     /// The dead letters of which it has the rows: then nothing was read.
     pub replayed: Replayed,
-    /// The tables that got rows, in the order of the plan.
+    /// The tables that got rows, in the order of the plan; a partitioned one once for each partition.
     pub tables: Vec<SealedTable>,
     /// What became of every message.
     pub accounting: Accounting,
@@ -63,13 +63,15 @@ pub struct UnknownField {
     pub count: u64,
 }
 
-/// The rows of one table.
+/// The rows of one table, or of one partition of it.
 #[derive(Debug, Clone)]
 pub struct SealedTable {
     /// Its index in the plan's tables.
     pub table: usize,
     /// Its name.
     pub name: String,
+    /// The partition, as its directory below the table's: `dt=2026-11-22/hour=7`.
+    pub partition: Option<String>,
     /// Number of rows, at least 1.
     pub rows: usize,
     pub(super) schema: SchemaRef,

@@ -1,6 +1,7 @@
 //! Where each column's values come from, and whether they fit its type.
 
-use crate::config::settings::ColumnSource;
+use super::derived::Moment;
+use crate::config::settings::{self, ColumnSource};
 use crate::schema::HiveType;
 
 /// Where a column's values come from, resolved.
@@ -24,6 +25,10 @@ pub enum Source {
     Headers,
     /// The number of the batch.
     BatchId,
+    /// The day of a moment.
+    Date(Moment),
+    /// Its hour.
+    Hour(Moment),
     /// Why it is a dead letter.
     Reason,
     /// More on that.
@@ -60,6 +65,10 @@ impl Source {
     /// A source of the configuration; `slot` gives the slot of a field, by its path.
     pub(super) fn new(source: &ColumnSource, slot: impl FnOnce(&[String]) -> usize) -> Source {
         match source {
+            ColumnSource::Date(settings::Moment::Kafka) => Source::Date(Moment::Kafka),
+            ColumnSource::Date(settings::Moment::Field(names)) => Source::Date(Moment::Field(slot(names))),
+            ColumnSource::Hour(settings::Moment::Kafka) => Source::Hour(Moment::Kafka),
+            ColumnSource::Hour(settings::Moment::Field(names)) => Source::Hour(Moment::Field(slot(names))),
             ColumnSource::Field(name) => Source::Field(slot(std::slice::from_ref(name))),
             ColumnSource::Path(names) => Source::Field(slot(names)),
             ColumnSource::KafkaValue => Source::Value,
@@ -71,6 +80,20 @@ impl Source {
             ColumnSource::KafkaHeaders => Source::Headers,
             ColumnSource::BatchId => Source::BatchId,
         }
+    }
+
+    /// The slot of the decoder that it needs.
+    pub(super) fn slot(self) -> Option<usize> {
+        match self {
+            Source::Field(slot) | Source::Date(Moment::Field(slot)) | Source::Hour(Moment::Field(slot)) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// Whether rows can be parted by it: not by what nearly every row has another of, or what is known only later.
+    pub(super) fn parts(self) -> bool {
+        let parts = matches!(self, Source::Key | Source::Topic | Source::Partition);
+        parts || matches!(self, Source::Field(_) | Source::Date(_) | Source::Hour(_))
     }
 
     /// Its name in messages.
@@ -85,6 +108,8 @@ impl Source {
             Source::Offset => "kafka.offset",
             Source::Headers => "kafka.headers",
             Source::BatchId => "batch.id",
+            Source::Date(_) => "date(…)",
+            Source::Hour(_) => "hour(…)",
             Source::Reason => "the dead letter's reason",
             Source::Detail => "the dead letter's detail",
         }
@@ -101,6 +126,8 @@ impl Source {
             Source::Topic | Source::Reason | Source::Detail => is_text,
             Source::Partition => matches!(hive_type, T::Int | T::BigInt),
             Source::Offset | Source::BatchId => *hive_type == T::BigInt,
+            Source::Date(_) => is_text || *hive_type == T::Date,
+            Source::Hour(_) => is_text || matches!(hive_type, T::TinyInt | T::SmallInt | T::Int | T::BigInt),
             Source::Headers => {
                 is_text || matches!(hive_type, T::Map(value) if matches!(**value, T::String | T::Binary))
             }
@@ -116,6 +143,8 @@ impl Source {
             Source::Topic | Source::Reason | Source::Detail => "string, varchar, char",
             Source::Partition => "int, bigint",
             Source::Offset | Source::BatchId => "bigint",
+            Source::Date(_) => "date, string, varchar, char",
+            Source::Hour(_) => "tinyint, smallint, int, bigint, string, varchar, char",
             Source::Headers => "map<string,string>, map<string,binary>, string, varchar, char",
         }
     }

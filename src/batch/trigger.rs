@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::limits::{MAX_BYTES, MAX_MESSAGES};
+use super::limits::{MAX_BYTES, MAX_FILES, MAX_MESSAGES};
 use crate::config::settings;
 
 /// Why a batch is sealed.
@@ -14,6 +14,19 @@ pub enum SealReason {
     Bytes,
     /// `trigger.max_rows` is reached.
     Rows,
+    /// Its rows are of as many partitions as a batch can land.
+    Partitions,
+}
+
+/// How large a batch is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Bytes of its messages.
+    pub bytes: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Data files that its rows will be.
+    pub files: usize,
 }
 
 /// The conditions of `[trigger]`.
@@ -48,13 +61,16 @@ impl Trigger {
 
     /// Whether a batch opened at `opened_at`, when its first message came, is to be sealed. Never without a
     /// message. If the ones before took longer than the interval, at once.
-    pub fn due(&self, now: Duration, opened_at: Duration, bytes: u64, messages: u64) -> Option<SealReason> {
+    pub fn due(&self, now: Duration, opened_at: Duration, size: Size) -> Option<SealReason> {
+        let Size { bytes, messages, files } = size;
         if messages == 0 {
             None
         } else if bytes >= self.max_bytes {
             Some(SealReason::Bytes)
         } else if messages >= self.max_messages {
             Some(SealReason::Rows)
+        } else if files >= MAX_FILES {
+            Some(SealReason::Partitions)
         } else {
             (now >= self.tick_after(opened_at)).then_some(SealReason::Interval)
         }
@@ -71,6 +87,10 @@ mod tests {
         let n = |n| NonZeroU64::new(n).unwrap();
         let interval = Duration::from_millis(interval);
         Trigger::new(&settings::Trigger { interval, max_bytes: n(bytes), max_rows: n(rows) })
+    }
+
+    fn size(bytes: u64, messages: u64) -> Size {
+        Size { bytes, messages, files: 2 }
     }
 
     fn ms(n: u64) -> Duration {
@@ -92,7 +112,7 @@ mod tests {
             (29_999, 23_000, None),
             (30_000, 23_000, Some(SealReason::Interval)),
         ] {
-            assert_eq!(t.due(ms(now), ms(opened), 1, 1), want, "{now} {opened}");
+            assert_eq!(t.due(ms(now), ms(opened), size(1, 1)), want, "{now} {opened}");
         }
         assert_eq!(t.tick_after(ms(23_000)), ms(30_000));
     }
@@ -100,11 +120,13 @@ mod tests {
     #[test]
     fn size_does_not_wait_and_empty_never_runs() {
         let t = trigger(10_000, 100, 10);
-        assert_eq!(t.due(ms(1), ms(0), 99, 9), None);
-        assert_eq!(t.due(ms(1), ms(0), 100, 9), Some(SealReason::Bytes));
-        assert_eq!(t.due(ms(1), ms(0), 99, 10), Some(SealReason::Rows));
-        assert_eq!(t.due(ms(99_000), ms(0), 0, 0), None);
-        assert_eq!(trigger(0, 100, 10).due(ms(5), ms(5), 1, 1), Some(SealReason::Interval));
-        assert_eq!(trigger(1, u64::MAX, u64::MAX).due(ms(0), ms(0), MAX_BYTES / 2, 1), Some(SealReason::Bytes));
+        assert_eq!(t.due(ms(1), ms(0), size(99, 9)), None);
+        assert_eq!(t.due(ms(1), ms(0), size(100, 9)), Some(SealReason::Bytes));
+        assert_eq!(t.due(ms(1), ms(0), size(99, 10)), Some(SealReason::Rows));
+        assert_eq!(t.due(ms(99_000), ms(0), size(0, 0)), None);
+        let of = |files| t.due(ms(1), ms(0), Size { files, ..size(9, 9) });
+        assert_eq!((of(MAX_FILES - 1), of(MAX_FILES)), (None, Some(SealReason::Partitions)));
+        assert_eq!(trigger(0, 100, 10).due(ms(5), ms(5), size(1, 1)), Some(SealReason::Interval));
+        assert_eq!(trigger(1, u64::MAX, u64::MAX).due(ms(0), ms(0), size(MAX_BYTES / 2, 1)), Some(SealReason::Bytes));
     }
 }

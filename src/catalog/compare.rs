@@ -44,11 +44,15 @@ pub(super) fn differences(wanted: &CatalogTable, found: &CatalogTable) -> (Vec<S
             found.location, wanted.location
         ));
     }
-    if wanted.partition_keys != found.partition_keys {
+    let keys = |t: &CatalogTable| {
+        let keys = t.partition_keys.iter().map(|(n, t)| format!("{} {}", n.to_lowercase(), canonical_type(t)));
+        keys.collect::<Vec<_>>().join(", ")
+    };
+    if keys(wanted) != keys(found) {
         out.push(format!(
             "it is partitioned by ({}), landfall writes it partitioned by ({}): drop it, or choose another name",
-            found.partition_keys.join(", "),
-            wanted.partition_keys.join(", ")
+            keys(found),
+            keys(wanted)
         ));
     }
     let missing = compare_columns(wanted, found, &mut out);
@@ -167,7 +171,9 @@ mod tests {
         );
         assert!(after(|t| t.external = false)[0].contains("not an external table"));
         assert!(after(|t| t.parquet = false)[0].contains("not a Parquet table"));
-        assert!(after(|t| t.partition_keys = vec!["dt".into()])[0].contains("partitioned by (dt)"));
+        assert!(
+            after(|t| t.partition_keys = vec![("dt".into(), "date".into())])[0].contains("partitioned by (dt date)")
+        );
         let purge = after(|t| drop(t.properties.insert("external.table.purge".into(), "TRUE".into())));
         assert!(purge[0].contains("set tblproperties ('external.table.purge'='false')"), "{purge:?}");
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use landfall_metastore::{Client, Column, Error, Options, Table};
+use landfall_metastore::{Client, Column, Error, Options, Partition, Table};
 
 use super::history::RECORD;
-use super::port::{Catalog, CatalogError, CatalogTable, Change};
+use super::port::{Catalog, CatalogError, CatalogPartition, CatalogTable, Change};
 use crate::config::settings::Metastore;
 use crate::fault::Fault;
+use crate::schema::partition;
 
 /// A Hive metastore, 2.3 to 4.
 #[derive(Debug)]
@@ -106,6 +107,29 @@ impl Catalog for HiveCatalog {
         altered.map_err(|e| self.error(&full_name, e))
     }
 
+    async fn partition_names(&self, database: &str, table: &str) -> Result<Vec<String>, CatalogError> {
+        let names = self.client.get_partition_names(database, table).await;
+        names.map_err(|e| self.error(&format!("{database}.{table}"), e))
+    }
+
+    async fn partitions(&self, table: &CatalogTable, names: &[String]) -> Result<Vec<CatalogPartition>, CatalogError> {
+        let found = self.client.get_partitions(&table.database, &table.name, names).await;
+        let found = found.map_err(|e| self.error(&format!("{}.{}", table.database, table.name), e))?;
+        let named = |p: Partition| CatalogPartition {
+            name: partition::name_of(&table.partition_keys, &p.values),
+            values: p.values,
+            location: p.location,
+        };
+        Ok(found.into_iter().map(named).collect())
+    }
+
+    async fn add_partitions(&self, table: &CatalogTable, new: &[CatalogPartition]) -> Result<(), CatalogError> {
+        let sent = |p: &CatalogPartition| Partition { values: p.values.clone(), location: p.location.clone() };
+        let new: Vec<_> = new.iter().map(sent).collect();
+        let added = self.client.add_partitions(&to_hive(table), &new).await;
+        added.map_err(|e| self.error(&format!("{}.{}", table.database, table.name), e))
+    }
+
     async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {
         self.client.drop_table(database, name).await.map_err(|e| self.error(&format!("{database}.{name}"), e))
     }
@@ -139,11 +163,9 @@ fn columns(columns: &[(String, String)], comments: &BTreeMap<String, String>) ->
 }
 
 fn to_hive(table: &CatalogTable) -> Table {
-    // landfall writes no partitioned table yet; the values of a partition directory are text
-    let keys: Vec<_> = table.partition_keys.iter().map(|k| (k.clone(), "string".to_owned())).collect();
     let own_columns = columns(&table.columns, &table.comments);
     Table {
-        partition_keys: columns(&keys, &table.comments),
+        partition_keys: columns(&table.partition_keys, &table.comments),
         parameters: table.properties.clone(),
         ..Table::external_parquet(&table.database, &table.name, own_columns, &table.location)
     }
@@ -153,9 +175,14 @@ fn from_hive(table: Table) -> CatalogTable {
     CatalogTable {
         external: table.is_external(),
         parquet: table.is_parquet(),
-        comments: table.columns.iter().filter_map(|c| Some((c.name.clone(), c.comment.clone()?))).collect(),
+        comments: table
+            .columns
+            .iter()
+            .chain(&table.partition_keys)
+            .filter_map(|c| Some((c.name.clone(), c.comment.clone()?)))
+            .collect(),
         columns: table.columns.into_iter().map(|c| (c.name, c.hive_type)).collect(),
-        partition_keys: table.partition_keys.into_iter().map(|c| c.name).collect(),
+        partition_keys: table.partition_keys.into_iter().map(|c| (c.name, c.hive_type)).collect(),
         database: table.database,
         name: table.name,
         location: table.location,
@@ -193,7 +220,7 @@ mod tests {
             name: "t".into(),
             columns: vec![("user-agent".into(), "string".into())],
             comments: Default::default(),
-            partition_keys: vec!["dt".into()],
+            partition_keys: vec![("dt".into(), "date".into())],
             location: "hdfs://nn:8020/t".into(),
             external: true,
             parquet: true,

@@ -1,12 +1,12 @@
 //! The twin of a metastore: tables in memory, for tests and for `landfall demo`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::history::RECORD;
-use super::port::{Catalog, CatalogError, CatalogTable, Change};
+use super::port::{Catalog, CatalogError, CatalogPartition, CatalogTable, Change};
 
 /// What a metastore's type parser knows, parameters of a type aside.
 const TYPES: &str = "boolean tinyint smallint int integer bigint float double decimal string varchar char binary date \
@@ -21,6 +21,8 @@ pub struct MemoryCatalog {
 #[derive(Debug, Default)]
 struct State {
     tables: BTreeMap<(String, String), CatalogTable>,
+    /// By table and name.
+    partitions: BTreeMap<(String, String), BTreeMap<String, CatalogPartition>>,
     away: bool,
     loses_next_reply: bool,
 }
@@ -112,7 +114,41 @@ impl Catalog for MemoryCatalog {
         state.reply()
     }
 
+    async fn partition_names(&self, database: &str, table: &str) -> Result<Vec<String>, CatalogError> {
+        let (state, key) = (self.reached()?, key(database, table));
+        if !state.tables.contains_key(&key) {
+            return Err(unavailable("no such table"));
+        }
+        Ok(state.partitions.get(&key).map_or(Vec::new(), |p| p.keys().cloned().collect()))
+    }
+
+    async fn partitions(&self, table: &CatalogTable, names: &[String]) -> Result<Vec<CatalogPartition>, CatalogError> {
+        let (state, none) = (self.reached()?, BTreeMap::new());
+        let held = state.partitions.get(&key(&table.database, &table.name)).unwrap_or(&none);
+        Ok(names.iter().filter_map(|name| held.get(name).cloned()).collect())
+    }
+
+    async fn add_partitions(&self, table: &CatalogTable, new: &[CatalogPartition]) -> Result<(), CatalogError> {
+        let (mut state, key) = (self.reached()?, key(&table.database, &table.name));
+        let full_name = format!("{}.{}", table.database, table.name);
+        let refused = |reason: &str| CatalogError::Refused { table: full_name.clone(), reason: reason.to_owned() };
+        if !state.tables.contains_key(&key) {
+            return Err(refused("no such table"));
+        }
+        let names: BTreeSet<_> = new.iter().map(|p| &p.name).collect();
+        let keys = table.partition_keys.len();
+        if names.len() < new.len() || new.iter().any(|p| p.values.len() != keys) {
+            return Err(refused("a partition is there twice, or has another number of values than the table has keys"));
+        }
+        let held = state.partitions.entry(key).or_default();
+        for partition in new {
+            held.entry(partition.name.clone()).or_insert_with(|| partition.clone());
+        }
+        state.reply()
+    }
+
     async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {
+        self.reached()?.partitions.remove(&key(database, name));
         Ok(self.reached()?.tables.remove(&key(database, name)).is_some())
     }
 }

@@ -6,6 +6,9 @@ use async_trait::async_trait;
 
 use crate::fault::Fault;
 
+/// Most partitions in one call: some metastores take a quarter of a second for so many.
+pub const PARTITIONS_AT_ONCE: usize = 100;
+
 /// An external Parquet table as a metastore holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogTable {
@@ -17,8 +20,8 @@ pub struct CatalogTable {
     pub columns: Vec<(String, String)>,
     /// Comments of columns, by name. Not compared.
     pub comments: BTreeMap<String, String>,
-    /// Names of the partition columns; landfall's own tables have none yet.
-    pub partition_keys: Vec<String>,
+    /// Partition columns in order: name in lower case, and type as Hive names it.
+    pub partition_keys: Vec<(String, String)>,
     /// Full URI of the directory.
     pub location: String,
     /// Whether the metastore holds it as an external table. One that is not would lose its data by a drop.
@@ -27,6 +30,17 @@ pub struct CatalogTable {
     pub parquet: bool,
     /// Table properties, those that the metastore adds included.
     pub properties: BTreeMap<String, String>,
+}
+
+/// A partition as a metastore holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogPartition {
+    /// Its name: `dt=2026-11-22/hour=7`.
+    pub name: String,
+    /// A value for each of the table's partition columns, as text.
+    pub values: Vec<String>,
+    /// Full URI of its directory.
+    pub location: String,
 }
 
 /// What a table gets; all else of it stays.
@@ -54,6 +68,17 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     /// A table that has other columns or another record of migrations by now is left alone, and is
     /// [`CatalogError::Changed`]. Hive 3 cannot compare and change in one step: read back what came of it.
     async fn alter_table(&self, seen: &CatalogTable, change: &Change) -> Result<(), CatalogError>;
+
+    /// Names of all partitions of a table, which must be there.
+    async fn partition_names(&self, database: &str, table: &str) -> Result<Vec<String>, CatalogError>;
+
+    /// The partitions of these names, in any order; those that are missing are left out. At most
+    /// [`PARTITIONS_AT_ONCE`] names.
+    async fn partitions(&self, table: &CatalogTable, names: &[String]) -> Result<Vec<CatalogPartition>, CatalogError>;
+
+    /// Adds partitions with the columns that `table` has; those that are there already stay as they are. The caller has
+    /// made their directories, and names none twice. At most [`PARTITIONS_AT_ONCE`] of them.
+    async fn add_partitions(&self, table: &CatalogTable, new: &[CatalogPartition]) -> Result<(), CatalogError>;
 
     /// Drops the table; its files stay. `false`: there was none. Only tests call it: landfall never drops a table.
     async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError>;

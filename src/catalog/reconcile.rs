@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::compare::{compare, differences};
 use super::history::{self, RECORD, Standing};
 use super::port::{CatalogTable, Change};
-use crate::schema::{Applied, Table};
+use crate::schema::{Applied, Column, Table};
 
 /// A table as it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,13 +99,14 @@ impl Wanted {
             properties.insert(RECORD.to_owned(), history::record(&table.applied));
         }
         let comments =
-            table.columns.iter().filter_map(|c| Some((c.physical_name.clone(), c.comment.clone()?))).collect();
+            table.all_columns().filter_map(|c| Some((c.physical_name.clone(), c.comment.clone()?))).collect();
+        let pair = |c: &Column| (c.physical_name.clone(), c.hive_type.to_string());
         let entry = CatalogTable {
             database: table.database.clone().unwrap_or_else(|| default_database.to_lowercase()),
             name: table.name.clone(),
-            columns: table.columns.iter().map(|c| (c.physical_name.clone(), c.hive_type.to_string())).collect(),
+            columns: table.columns.iter().map(pair).collect(),
             comments,
-            partition_keys: Vec::new(),
+            partition_keys: table.partition_columns.iter().map(pair).collect(),
             location,
             external: true,
             parquet: true,
@@ -137,7 +138,7 @@ impl From<(CatalogTable, String)> for Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Column, HiveType};
+    use crate::schema::HiveType;
 
     fn table() -> CatalogTable {
         CatalogTable {
@@ -243,6 +244,7 @@ mod tests {
                 hive_type: HiveType::String,
                 comment: None,
             }],
+            partition_columns: vec![],
             location: "/tmp/purchases".into(),
             properties: [("parquet.compress".to_owned(), "SNAPPY".to_owned())].into(),
             comment: Some("what was bought".into()),

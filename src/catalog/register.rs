@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::partitions::{Known, NewPartitions, PartitionError, Partitions};
 use super::port::{Catalog, CatalogError};
 use super::reconcile::{Plan, Wanted};
 use super::settle::settle;
@@ -32,47 +34,97 @@ pub struct Registrar {
     catalog: Arc<dyn Catalog>,
     storage: Arc<dyn Storage>,
     wanted: Vec<Wanted>,
+    new: NewPartitions,
     retry: (Duration, Duration),
 }
 
 impl Registrar {
     /// Registers each wanted table, adds columns that it lacks at its end, compares them again at every `interval`, and
     /// makes anew what was dropped. Tries again for ever, with growing, jittered waits, while something is away. Leaves a
-    /// table that differs alone. Never returns; may be dropped at any time.
+    /// table that differs alone. Partitions follow their table: `new` ones are registered as soon as they are told, others
+    /// at the next comparison. Never returns; may be dropped at any time.
     pub async fn run(
         catalog: Arc<dyn Catalog>,
         storage: Arc<dyn Storage>,
         wanted: Vec<Wanted>,
+        new: NewPartitions,
         interval: Duration,
         status: watch::Sender<RegistrarStatus>,
     ) {
-        Registrar { catalog, storage, wanted, retry: RETRY }.keep(interval, &status).await
+        Registrar { catalog, storage, wanted, new, retry: RETRY }.keep(interval, &status).await
     }
 
     async fn keep(&self, interval: Duration, status: &watch::Sender<RegistrarStatus>) {
         let mut ledger = Ledger::new(self.wanted.iter().map(Wanted::full_name), Timestamp::now());
         let mut jitter = StdRng::seed_from_u64(seed());
         let mut failures: u32 = 0;
+        let mut known: Vec<Known> = self.wanted.iter().map(|_| Known::default()).collect();
+        let mut told = self.new.subscribe();
         loop {
             publish(status, &ledger.status);
-            let outcomes = self.try_all().await;
+            let outcomes = self.try_all(&mut known).await;
             let failed = outcomes.iter().any(|(_, o)| !o.is_answer());
             failures = if failed { failures.saturating_add(1) } else { 0 };
             ledger.enter(outcomes, Timestamp::now()).iter().for_each(log);
             publish(status, &ledger.status);
-            let wait = if failed { growing(self.retry, failures, jitter.random()) } else { interval };
-            tokio::time::sleep(wait).await;
+            if failed {
+                tokio::time::sleep(growing(self.retry, failures, jitter.random())).await;
+                continue;
+            }
+            let next = Instant::now() + interval;
+            // What does not work here is found out, and told, by comparing all.
+            while self.register_new(&mut known).await {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => break,
+                    // `self` has a sender, so there is always one.
+                    _ = told.changed() => {}
+                }
+            }
         }
     }
 
-    async fn try_all(&self) -> Vec<(String, Outcome)> {
+    /// Registers new partitions of tables that are as wanted. Whether all is well.
+    async fn register_new(&self, known: &mut [Known]) -> bool {
+        for (wanted, known) in self.wanted.iter().zip(known).filter(|(_, known)| known.is_settled) {
+            if !self.partitions(wanted).register_new(known).await.unwrap_or(false) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn partitions<'a>(&'a self, wanted: &'a Wanted) -> Partitions<'a> {
+        Partitions { catalog: self.catalog.as_ref(), storage: self.storage.as_ref(), wanted, new: &self.new }
+    }
+
+    async fn try_all(&self, known: &mut [Known]) -> Vec<(String, Outcome)> {
         // gathered first: a closure that lives across the await would not be general enough for a spawned task
-        let tries: Vec<_> = self.wanted.iter().map(|wanted| self.try_one(wanted)).collect();
+        let tries: Vec<_> = self.wanted.iter().zip(known).map(|(wanted, known)| self.try_one(wanted, known)).collect();
         stream::iter(tries).buffered(AT_ONCE).collect().await
     }
 
-    async fn try_one(&self, wanted: &Wanted) -> (String, Outcome) {
-        (wanted.full_name(), self.register(wanted).await)
+    async fn try_one(&self, wanted: &Wanted, known: &mut Known) -> (String, Outcome) {
+        known.is_settled = false;
+        let outcome = match self.register(wanted).await {
+            settled @ Outcome::Newer(_) => self.compare_partitions(wanted, known, settled).await,
+            Outcome::Found(differences) if differences.is_empty() => {
+                self.compare_partitions(wanted, known, Outcome::Found(Vec::new())).await
+            }
+            other => other,
+        };
+        (wanted.full_name(), outcome)
+    }
+
+    /// `settled`: what is said if all partitions are as they should be.
+    async fn compare_partitions(&self, wanted: &Wanted, known: &mut Known, settled: Outcome) -> Outcome {
+        match self.partitions(wanted).compare(known).await {
+            Ok(differences) => {
+                known.is_settled = true;
+                if differences.is_empty() { settled } else { Outcome::Found(differences) }
+            }
+            Err(PartitionError::Catalog(e @ CatalogError::Unavailable { .. })) => Outcome::Away(e.to_string()),
+            Err(e) => Outcome::Failed(format!("its partitions: {e}")),
+        }
     }
 
     /// The directory first: a metastore that makes it may also delete it.
@@ -231,7 +283,8 @@ mod tests {
         wanted: Vec<Wanted>,
     ) -> watch::Receiver<RegistrarStatus> {
         let retry = (Duration::from_millis(2), Duration::from_millis(20));
-        let registrar = Registrar { catalog: catalog.clone(), storage: storage.clone(), wanted, retry };
+        let (catalog, storage, new) = (catalog.clone(), storage.clone(), NewPartitions::new());
+        let registrar = Registrar { catalog, storage, wanted, new, retry };
         let (sender, receiver) = watch::channel(RegistrarStatus::default());
         tokio::spawn(async move { registrar.keep(Duration::from_millis(10), &sender).await });
         receiver

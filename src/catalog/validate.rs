@@ -23,7 +23,7 @@ pub fn validate(table: &CatalogTable) -> Vec<String> {
     if table.columns.is_empty() {
         out.push("the table has no column".to_owned());
     }
-    let names = table.columns.iter().map(|(n, _)| n).chain(&table.partition_keys);
+    let names = table.columns.iter().chain(&table.partition_keys).map(|(n, _)| n);
     for (i, name) in names.enumerate() {
         if let Some(wrong) = unfit_column(name) {
             out.push(format!("column name {name:?} {wrong}"));
@@ -87,7 +87,7 @@ mod tests {
             name: "t".into(),
             columns: columns.iter().map(|c| (c.to_string(), "string".to_owned())).collect(),
             comments: Default::default(),
-            partition_keys: keys.iter().map(|k| k.to_string()).collect(),
+            partition_keys: keys.iter().map(|k| (k.to_string(), "string".to_owned())).collect(),
             location: "hdfs://nn/t".into(),
             external: true,
             parquet: true,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::formats::{FORMAT_VERSION, FormatError, parse, to_bytes};
+use super::formats::{FORMAT_VERSION, FormatError, PARTITIONED_VERSION, parse, parse_up_to, to_bytes};
 use super::manifest::Manifest;
 use crate::model::{BatchId, Offset, Slot};
 
@@ -136,9 +136,9 @@ impl TopicEntry {
 impl Entry {
     /// Parses a manifest file; `path` is for the error.
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Entry, FormatError> {
-        let head: Head = parse(path, bytes)?;
+        let head: Head = parse_up_to(PARTITIONED_VERSION, path, bytes)?;
         Ok(match head.kind.as_str() {
-            Manifest::KIND | Manifest::REPLAY => Entry::Batch(Box::new(parse(path, bytes)?)),
+            Manifest::KIND | Manifest::REPLAY => Entry::Batch(Box::new(parse_up_to(PARTITIONED_VERSION, path, bytes)?)),
             SealEntry::KIND => Entry::Seal(Box::new(parse(path, bytes)?)),
             GapEntry::KIND => Entry::Gap(Box::new(parse(path, bytes)?)),
             TopicEntry::KIND => Entry::Topic(Box::new(parse(path, bytes)?)),

@@ -14,6 +14,8 @@ use crate::model::{Offset, Slot, Tail};
 
 /// The version that this landfall writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
+/// Version of the manifests that name partitions: one that does not know these would put the files elsewhere.
+pub const PARTITIONED_VERSION: u32 = 2;
 
 /// A file of the checkpoint cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +29,9 @@ pub enum FormatError {
         reason: String,
     },
     /// From another version.
-    #[error("{path}: format {found} is not known to this landfall (it knows {FORMAT_VERSION}); run a newer one")]
+    #[error(
+        "{path}: format {found} is not known to this landfall (it knows {FORMAT_VERSION}, and {PARTITIONED_VERSION} of manifests); run a newer one"
+    )]
     Version {
         /// Path.
         path: String,
@@ -50,9 +54,14 @@ struct Version {
 
 /// Parses a versioned file.
 pub(super) fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FormatError> {
+    parse_up_to(FORMAT_VERSION, path, bytes)
+}
+
+/// The same of a file that may be of a version from the first to this.
+pub(super) fn parse_up_to<T: DeserializeOwned>(newest: u32, path: &str, bytes: &[u8]) -> Result<T, FormatError> {
     let unreadable = |e: serde_json::Error| FormatError::Unreadable { path: path.to_owned(), reason: e.to_string() };
     let version: Version = serde_json::from_slice(bytes).map_err(unreadable)?;
-    if version.v != FORMAT_VERSION {
+    if !(FORMAT_VERSION..=newest).contains(&version.v) {
         return Err(FormatError::Version { path: path.to_owned(), found: version.v.to_string() });
     }
     serde_json::from_slice(bytes).map_err(unreadable)

@@ -11,7 +11,7 @@ use crate::model::{Accounting, BatchId, Offset, OffsetRange, Tail, TopicPartitio
 /// A batch's manifest, `m.<batch>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Format version.
+    /// Format version: the second one if a file names a partition.
     pub v: u32,
     /// What the slot does: `batch`, or `replay`.
     pub kind: String,
@@ -85,6 +85,9 @@ pub struct FileEntry {
     pub name: String,
     /// Table.
     pub table: String,
+    /// Its partition, as the directory below the table's: `dt=2026-11-22/hour=7`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
     /// Rows.
     pub rows: u64,
     /// Length in bytes.
@@ -104,6 +107,15 @@ impl Manifest {
     /// The kind that lands rows from dead letters. A landfall that does not know it stops: it would forget them with
     /// its next snapshot.
     pub const REPLAY: &'static str = "replay";
+
+    /// The directory into which a file is published; `None`: the manifest names none for its table.
+    pub fn directory(&self, file: &FileEntry) -> Option<String> {
+        let location = self.locations.get(&file.table)?;
+        Some(match &file.partition {
+            Some(partition) => format!("{location}/{partition}"),
+            None => location.clone(),
+        })
+    }
 
     /// Messages that it accounts for: those read from Kafka, and dead letters.
     pub fn messages(&self) -> u64 {

@@ -71,6 +71,8 @@ pub struct DataFile {
     pub table: String,
     /// The table's directory.
     pub location: String,
+    /// Its partition, as the directory below that: `dt=2026-11-22/hour=7`.
+    pub partition: Option<String>,
     /// Fingerprint of the table's columns.
     pub schema: String,
     /// Rows.

@@ -1,5 +1,6 @@
 //! The log on the storage: reading slots, publishing them, following epochs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -120,14 +121,32 @@ impl Log {
     }
 
     async fn publish_once(&self, slot_dir: &str, slot: Slot, m: &Manifest) -> Result<bool, StorageError> {
-        for (k, file) in m.files.iter().enumerate() {
-            let location = m.locations.get(&file.table).map_or("", String::as_str);
+        let all: Vec<usize> = (0..m.files.len()).collect();
+        let left = self.move_files(slot_dir, slot, m, &all).await?;
+        if left.is_empty() {
+            return Ok(true);
+        }
+        self.make_missing(slot, m, &left).await?;
+        Ok(self.move_files(slot_dir, slot, m, &left).await?.is_empty())
+    }
+
+    /// Moves these files, given by their numbers, and says which are in the slot even so.
+    async fn move_files(
+        &self,
+        slot_dir: &str,
+        slot: Slot,
+        m: &Manifest,
+        files: &[usize],
+    ) -> Result<Vec<usize>, StorageError> {
+        for &k in files {
+            let file = &m.files[k];
             let from = file_in(slot_dir, &file.name);
-            let to = format!("{location}/{}", Layout::table_file_name(slot, k, m.batch));
+            let directory = m.directory(file).unwrap_or_default();
+            let to = format!("{directory}/{}", Layout::table_file_name(slot, k, m.batch));
             failing::at("publish.rename.before", &from, async { Ok(()) }).await?;
             match failing::at("publish.rename.rpc", &from, self.storage.rename(&from, &to)).await {
                 Ok(()) => {}
-                // Either somebody moved it already, or the table's directory is missing: the listing below tells.
+                // Either somebody moved it already, or its directory is missing: the listing below tells.
                 Err(StorageError::NotFound { .. }) => {}
                 Err(e) => return Err(e),
             }
@@ -136,16 +155,43 @@ impl Log {
         let left = match self.storage.list(slot_dir).await {
             Ok(left) => left,
             // The whole epoch was deleted, long after: it was closed, and so all of it was published.
-            Err(StorageError::NotFound { .. }) => return Ok(true),
+            Err(StorageError::NotFound { .. }) => return Ok(Vec::new()),
             Err(e) => return Err(e),
         };
-        let done = !left.iter().any(|entry| m.files.iter().any(|file| file.name == entry.name));
-        for location in m.locations.values().filter(|_| !done) {
+        let is_left = |k: &usize| left.iter().any(|entry| entry.name == m.files[*k].name);
+        Ok((0..m.files.len()).filter(is_left).collect())
+    }
+
+    /// Makes the directories of files that are still in their slot. Only then: whoever looks at a slot that is published
+    /// long since must not make the directory of a partition that was dropped.
+    async fn make_missing(&self, slot: Slot, m: &Manifest, left: &[usize]) -> Result<(), StorageError> {
+        let places = left.iter().map(|&k| (&m.files[k].table, m.files[k].partition.as_deref()));
+        for (table, partition) in places.collect::<BTreeSet<_>>() {
+            let Some(location) = m.locations.get(table) else { continue };
+            if let Some(partition) = partition
+                && self.make_partition(location, partition).await?
+            {
+                continue;
+            }
             warn!(slot = slot.0, location, "table directory is missing: making it again");
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
             self.mark_again(location).await?;
         }
-        Ok(done)
+        Ok(())
+    }
+
+    /// `false`: the table's own directory is missing.
+    async fn make_partition(&self, location: &str, partition: &str) -> Result<bool, StorageError> {
+        let mut dir = location.to_owned();
+        for name in partition.split('/') {
+            dir = format!("{dir}/{name}");
+            match failing::at("publish.mkdir", &dir, self.storage.mkdir(&dir, Parents::Require)).await {
+                Ok(()) => {}
+                Err(StorageError::NotFound { .. }) => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(true)
     }
 
     /// Folds all slots from `state.next()` on into `state` and publishes the last of them: nobody goes for a slot

@@ -12,10 +12,14 @@ use super::defect::{Defect, split};
 use super::driver::{Attempt, Committer};
 use super::log::{LogError, file_in};
 use crate::checkpoint::{
-    Entry, FORMAT_VERSION, FileEntry, GapEntry, Header, Layout, LogState, Manifest, SealEntry, TopicEntry,
+    Entry, FORMAT_VERSION, FileEntry, GapEntry, Header, Layout, LogState, Manifest, PARTITIONED_VERSION, SealEntry,
+    TopicEntry,
 };
 use crate::model::{BatchId, Slot};
 use crate::storage::{Parents, StorageError, failing};
+
+/// Files written at once: a batch of many partitions has hundreds.
+const WRITES_AT_ONCE: usize = 64;
 
 impl Committer {
     /// Writes the proposal into a new staging directory until that worked; each try has a name of its own.
@@ -75,7 +79,7 @@ impl Committer {
         if self.log.has(Defect::SplitCommit) {
             storage.mkdir(&format!("{dir}.data"), Parents::Require).await?;
         }
-        // All at once: closing one file on HDFS can take half a second.
+        // Many at once: closing one file on HDFS can take half a second.
         let mut expected: BTreeMap<String, u64> = BTreeMap::new();
         let mut writes = Vec::with_capacity(files.len() + 1);
         let names = entry.batch().map(|m| m.files.iter().map(|f| f.name.clone()).collect::<Vec<_>>());
@@ -85,7 +89,10 @@ impl Committer {
             expected.insert(name.clone(), bytes.len() as u64);
             writes.push(self.write(place, file_in(dir, &name), bytes));
         }
-        try_join_all(writes).await?;
+        let mut writes = writes.into_iter();
+        while writes.len() > 0 {
+            try_join_all(writes.by_ref().take(WRITES_AT_ONCE)).await?;
+        }
         #[cfg(feature = "failpoints")]
         if self.log.has(Defect::NoList) || self.log.has(Defect::SplitCommit) {
             return Ok(entry);
@@ -146,12 +153,15 @@ impl Committer {
         let entries = files.iter().enumerate().map(|(k, f)| FileEntry {
             name: Layout::staged_name(&f.table, k),
             table: f.table.clone(),
+            partition: f.partition.clone(),
             rows: f.rows,
             bytes: f.bytes.len() as u64,
             crc32c: format!("{:08x}", f.crc32c),
         });
+        let mut order: Vec<_> = files.iter().map(|f| f.table.clone()).collect();
+        order.dedup();
         Manifest {
-            v: FORMAT_VERSION,
+            v: if files.iter().any(|f| f.partition.is_some()) { PARTITIONED_VERSION } else { FORMAT_VERSION },
             kind: if batch.replay.is_empty() { Manifest::KIND } else { Manifest::REPLAY }.to_owned(),
             job: self.job.job.clone(),
             job_id: self.job.id,
@@ -162,7 +172,7 @@ impl Committer {
             replay: batch.replay.clone(),
             counts: batch.counts,
             files: entries.collect(),
-            publish_order: files.iter().map(|f| f.table.clone()).collect(),
+            publish_order: order,
             locations: files.iter().map(|f| (f.table.clone(), f.location.clone())).collect(),
             schema: files.iter().map(|f| (f.table.clone(), f.schema.clone())).collect(),
             more: serde_json::Map::new(),

@@ -105,7 +105,7 @@ const fn free(
 use Kind::{Bool, ColumnSource, Condition, Count, Duration, List, OneOf, Property, Size, Text};
 
 const NAME: &str = "letters, digits and _";
-const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id";
+const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id; or date(…), hour(…) of kafka.timestamp, a field or a path";
 
 #[rustfmt::skip]
 const KEYS: [Key; 40] = [

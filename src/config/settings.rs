@@ -253,6 +253,19 @@ pub enum ColumnSource {
     KafkaHeaders,
     /// `batch.id`: number of the batch that landed the row.
     BatchId,
+    /// `date(…)`: the day of a timestamp, in `timestamp_zone`.
+    Date(Moment),
+    /// `hour(…)`: its hour, from 0 to 23.
+    Hour(Moment),
+}
+
+/// A timestamp of which a column gets a part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moment {
+    /// `kafka.timestamp`
+    Kafka,
+    /// The JSON field at the end of this path, of one name at least.
+    Field(Vec<String>),
 }
 
 /// A condition on a message.

@@ -1,7 +1,7 @@
 //! Where a column's values come from, out of its text.
 
 use super::known::nearest;
-use super::settings::ColumnSource;
+use super::settings::{ColumnSource, Moment};
 
 /// The sources that are no JSON field.
 const SPECIAL: [(&str, ColumnSource); 8] = [
@@ -24,6 +24,14 @@ pub(super) fn parse(text: &str) -> Result<ColumnSource, String> {
     if text.is_empty() {
         return Err("no name".to_owned());
     }
+    if let Some(inner) = text.strip_suffix(')') {
+        if let Some(inner) = inner.strip_prefix("date(") {
+            return moment("date", inner).map(ColumnSource::Date);
+        }
+        if let Some(inner) = inner.strip_prefix("hour(") {
+            return moment("hour", inner).map(ColumnSource::Hour);
+        }
+    }
     if text.starts_with('$') {
         let mut names = path(text)?;
         return Ok(match names.len() {
@@ -38,6 +46,16 @@ pub(super) fn parse(text: &str) -> Result<ColumnSource, String> {
         });
     }
     Ok(ColumnSource::Field(text.to_owned()))
+}
+
+/// What stands in `date(…)` and `hour(…)`.
+fn moment(of: &str, text: &str) -> Result<Moment, String> {
+    match parse(text).map_err(|reason| format!("in {of}(…): {reason}"))? {
+        ColumnSource::KafkaTimestamp => Ok(Moment::Kafka),
+        ColumnSource::Field(name) => Ok(Moment::Field(vec![name])),
+        ColumnSource::Path(names) => Ok(Moment::Field(names)),
+        _ => Err(format!("{of}(…) is of kafka.timestamp, or of a JSON field that holds a timestamp")),
+    }
 }
 
 /// Most names of a path.
@@ -128,6 +146,15 @@ mod tests {
             ("$.a[?(@.b)]", wrong("a path of names is wanted, without indexes and filters: ['name']")),
             ("$['a'", wrong("after the name in quotes, ] is missing")),
             ("$['a", wrong("a quote that is not closed")),
+            ("date(kafka.timestamp)", Ok(ColumnSource::Date(Moment::Kafka))),
+            ("hour(at)", Ok(ColumnSource::Hour(Moment::Field(vec!["at".to_owned()])))),
+            ("date($.a['(b)'])", Ok(ColumnSource::Date(Moment::Field(vec!["a".to_owned(), "(b)".to_owned()])))),
+            ("$['date(at)']", field("date(at)")),
+            ("day(at)", field("day(at)")),
+            ("date()", wrong("in date(…): no name")),
+            ("hour($)", wrong("in hour(…): a path without a name; the whole message is kafka.value")),
+            ("hour(kafka.offset)", wrong("hour(…) is of kafka.timestamp, or of a JSON field that holds a timestamp")),
+            ("hour(date(a))", wrong("hour(…) is of kafka.timestamp, or of a JSON field that holds a timestamp")),
             ("kafka.ofset", wrong("no such source; did you mean kafka.offset?")),
             ("kafka.header", wrong("no such source; did you mean kafka.headers?")),
             ("batch.number", wrong("no such source")),

@@ -30,7 +30,7 @@ pub fn date(raw: &str) -> Coerced<i32> {
     let mut at = Cursor::new(&text);
     let (days, parts) = at.date(7).ok_or(Mismatch)?;
     let is_good = (parts == 3 && at.peek().is_some_and(|b| matches!(b, b' ' | b'T'))) || at.peek().is_none();
-    if !is_good || !(FIRST_DATE..=LAST_DATE).contains(&days) {
+    if !is_good || !is_date(days) {
         return Err(Mismatch);
     }
     i32::try_from(days).map(Some).map_err(|_| Mismatch)
@@ -53,6 +53,11 @@ pub fn timestamp(raw: &str, zone: &TimeZone) -> Coerced<i64> {
 /// Microseconds since 1970 UTC, if every reader takes them for a timestamp.
 pub fn in_range(micros: i64) -> Result<i64, Mismatch> {
     if (FIRST_MICROS..=LAST_MICROS).contains(&micros) { Ok(micros) } else { Err(Mismatch) }
+}
+
+/// Whether every reader takes this day, in days since 1970.
+pub(super) fn is_date(days: i64) -> bool {
+    (FIRST_DATE..=LAST_DATE).contains(&days)
 }
 
 /// The string without white space and control characters around it; `None` is null.

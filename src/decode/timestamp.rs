@@ -31,7 +31,7 @@ impl TimestampText {
         if self.second != Some(second) {
             self.second = Some(second);
             self.text.clear();
-            let local = second + self.offset(second);
+            let local = second + offset(&self.zone, second);
             write_seconds(&mut self.text, local);
             self.whole = self.text.len();
         }
@@ -45,20 +45,27 @@ impl TimestampText {
         }
         &self.text
     }
+}
 
-    /// The zone's offset from UTC in seconds. jiff's timestamps end within the year 9999; beyond them it is that of
-    /// the same moment in another cycle of the calendar.
-    fn offset(&self, second: i64) -> i64 {
-        let (min, max) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
-        let inside = if second > max {
-            second - ((second - max) / CYCLE + 1) * CYCLE
-        } else if second < min {
-            second + ((min - second) / CYCLE + 1) * CYCLE
-        } else {
-            second
-        };
-        Timestamp::from_second(inside).map_or(0, |t| i64::from(self.zone.to_offset(t).seconds()))
-    }
+/// The zone's offset from UTC in seconds. jiff's timestamps end within the year 9999; beyond them it is that of the same
+/// moment in another cycle of the calendar.
+pub(super) fn offset(zone: &TimeZone, second: i64) -> i64 {
+    let (min, max) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    let inside = if second > max {
+        second - ((second - max) / CYCLE + 1) * CYCLE
+    } else if second < min {
+        second + ((min - second) / CYCLE + 1) * CYCLE
+    } else {
+        second
+    };
+    Timestamp::from_second(inside).map_or(0, |t| i64::from(zone.to_offset(t).seconds()))
+}
+
+/// A day of a four-digit year, in days since 1970, as `2026-11-22`.
+pub fn write_date(out: &mut String, days: i32) {
+    let (year, month, day) = civil(days.into());
+    // Writing to a string cannot fail.
+    _ = write!(out, "{year:04}-{month:02}-{day:02}");
 }
 
 fn write_seconds(out: &mut String, local: i64) {

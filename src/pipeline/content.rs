@@ -78,6 +78,7 @@ impl Rows {
         Ok(DataFile {
             table: rows.name.clone(),
             location: self.context.locations[rows.table].clone(),
+            partition: rows.partition.clone(),
             schema: planned.table.fingerprint(),
             rows: encoded.rows,
             crc32c: encoded.crc32c,

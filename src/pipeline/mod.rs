@@ -181,8 +181,7 @@ impl Pipeline {
 
     fn full(&self) -> bool {
         // A batch that is due by its size, and cannot be sealed yet because the one before still commits.
-        let (bytes, messages) = (self.buffer.bytes(), self.buffer.messages());
-        self.task.is_some() && self.trigger.due(Duration::ZERO, Duration::ZERO, bytes, messages).is_some()
+        self.task.is_some() && self.trigger.due(Duration::ZERO, Duration::ZERO, self.buffer.size()).is_some()
     }
 
     fn next_tick(&self) -> Duration {
@@ -194,10 +193,7 @@ impl Pipeline {
         if self.task.is_some() {
             return Ok(());
         }
-        let due = {
-            let (now, bytes, messages) = (self.begun.elapsed(), self.buffer.bytes(), self.buffer.messages());
-            self.trigger.due(now, self.opened_at, bytes, messages).is_some()
-        };
+        let due = self.trigger.due(self.begun.elapsed(), self.opened_at, self.buffer.size()).is_some();
         let all_read = self.positions.all_read(Instant::now());
         let flush = (self.stopping || all_read || self.flushing.is_some()) && !self.buffer.is_empty();
         let work = if flush {

@@ -1,11 +1,13 @@
 //! One log line a batch, and the status that live views watch.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tokio::sync::watch;
 use tracing::info;
 
 use super::work::Sealed;
+use crate::catalog::NewPartitions;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
 use crate::model::{Offset, Slot, TopicPartition};
@@ -18,13 +20,20 @@ pub struct Reporter {
     job: String,
     sink: String,
     status: watch::Sender<Status>,
+    new_partitions: Option<NewPartitions>,
     last: Instant,
 }
 
 impl Reporter {
     /// For the job of this name, whose files go to `sink`, a URI.
     pub fn new(job: &str, sink: &str, status: watch::Sender<Status>) -> Reporter {
-        Reporter { job: job.to_owned(), sink: sink.to_owned(), status, last: Instant::now() }
+        let (job, sink) = (job.to_owned(), sink.to_owned());
+        Reporter { job, sink, status, new_partitions: None, last: Instant::now() }
+    }
+
+    /// The same, that tells who registers them which partitions got rows.
+    pub fn telling(self, new_partitions: Option<NewPartitions>) -> Reporter {
+        Reporter { new_partitions, ..self }
     }
 
     pub(super) fn reading(&self, positions: &[(TopicPartition, Offset)]) {
@@ -63,6 +72,9 @@ impl Reporter {
         lost_slots: u64,
         sealed: &Sealed,
     ) {
+        if let Some(new) = &self.new_partitions {
+            new.tell(manifest.files.iter().filter_map(|f| Some((f.table.clone(), f.partition.clone()?))));
+        }
         let total = sealed.since.elapsed();
         let per_second = |seconds: f64| {
             let rate = manifest.counts.read as f64 / seconds.max(0.001);
@@ -73,7 +85,7 @@ impl Reporter {
             description: format!("Parquet[{}]", self.sink),
             num_output_rows: manifest.files.iter().map(|f| f.rows).sum(),
             num_output_bytes: manifest.files.iter().map(|f| f.bytes).sum(),
-            tables: manifest.files.iter().map(|f| (f.table.clone(), f.rows)).collect(),
+            tables: rows(manifest),
         };
         let progress = Progress {
             name: self.job.clone(),
@@ -115,6 +127,13 @@ impl Reporter {
         );
         self.status.send_modify(|s| update(s, progress));
     }
+}
+
+/// By table, over all its partitions.
+fn rows(manifest: &Manifest) -> BTreeMap<String, u64> {
+    let mut rows = BTreeMap::new();
+    manifest.files.iter().for_each(|f| *rows.entry(f.table.clone()).or_default() += f.rows);
+    rows
 }
 
 fn source(manifest: &Manifest, bytes: u64) -> SourceProgress {

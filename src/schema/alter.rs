@@ -14,7 +14,10 @@ pub(super) struct AddColumns {
 
 /// What else Hive and Spark can do to a table, and why landfall does not.
 const REFUSED: [(&[&str], &str); 9] = [
-    (&["add", "partition"], "ADD PARTITION: landfall's tables have no partitions; expected ADD COLUMNS (name type, …)"),
+    (
+        &["add", "partition"],
+        "ADD PARTITION: landfall registers partitions when it lands rows in them; expected ADD COLUMNS (name type, …)",
+    ),
     (&["add", "constraint"], "ADD CONSTRAINT: no reader of the files keeps it; expected ADD COLUMNS (name type, …)"),
     (
         &["replace"],
@@ -44,7 +47,9 @@ impl Parser<'_> {
             return self.fail(*reason);
         }
         if self.peek().is("partition") {
-            return self.fail("PARTITION: landfall's tables have no partitions; expected ADD COLUMNS (name type, …)");
+            return self.fail(
+                "PARTITION: all partitions have the columns of their table; expected ADD COLUMNS (name type, …)",
+            );
         }
         if !self.word("add") {
             return self.expected("ADD COLUMNS (name type, …)");
@@ -55,7 +60,7 @@ impl Parser<'_> {
         }
         self.expect_sign('(', "`(` and the columns")?;
         let columns = self.columns()?;
-        // Both mean the same for a table without partitions.
+        // Old partitions keep their columns in the metastore either way; readers go by the table's.
         if !self.word("cascade") {
             self.word("restrict");
         }
@@ -109,8 +114,8 @@ mod tests {
             ("t drop column a", "never drops a column"),
             ("t set location '/x'", "do it by hand"),
             ("t unset tblproperties ('a')", "do it by hand"),
-            ("t add partition (d='1')", "have no partitions"),
-            ("t partition (d='1') add columns (a int)", "have no partitions"),
+            ("t add partition (d='1')", "registers partitions when it lands"),
+            ("t partition (d='1') add columns (a int)", "have the columns of their table"),
             ("t add constraint a primary key (a)", "ADD CONSTRAINT"),
             ("t touch", "expected ADD COLUMNS (name type, …), found `touch`"),
             ("t add a int", "expected COLUMNS (name type, …), found `a`"),

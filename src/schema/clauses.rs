@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::lexer::Token;
+use super::hive_type::HiveType;
+use super::lexer::{Place, Token};
 use super::parser::{Parsed, Parser};
+use super::partition;
+use super::table::Column;
+
+/// Room for a partition column's name in the metastore's database, in characters.
+const MAX_KEY: usize = 128;
 
 /// What stands after the columns.
 #[derive(Default)]
@@ -11,6 +17,8 @@ pub(super) struct Clauses {
     pub comment: Option<String>,
     pub location: Option<String>,
     pub properties: Option<BTreeMap<String, String>>,
+    /// Of PARTITIONED BY, each with its place; none: the clause is not there.
+    pub partitioned: Vec<(Column, Place)>,
 }
 
 impl Parser<'_> {
@@ -42,6 +50,11 @@ impl Parser<'_> {
                     self.report(place, format!("LOCATION '{location}': expected an absolute path or a URI"));
                 }
                 c.location = Some(location);
+            } else if self.word("partitioned") {
+                twice(!c.partitioned.is_empty(), self)?;
+                self.expect_word("by")?;
+                self.expect_sign('(', "`(` and the partition columns, each with its type")?;
+                c.partitioned = self.columns()?;
             } else if self.word("tblproperties") {
                 twice(c.properties.is_some(), self)?;
                 c.properties = Some(self.properties()?);
@@ -49,9 +62,9 @@ impl Parser<'_> {
                 return self.fail("ROW FORMAT: STORED AS PARQUET says it all; write only that");
             } else if self.peek().is("using") {
                 return self.fail("USING is Spark's own; write STORED AS PARQUET");
-            } else if ["partitioned", "clustered", "sorted", "skewed"].iter().any(|w| self.peek().is(w)) {
+            } else if ["clustered", "sorted", "skewed"].iter().any(|w| self.peek().is(w)) {
                 let word = self.peek().show();
-                return self.fail(format!("{word} … is not supported yet; expected STORED AS PARQUET LOCATION '…'"));
+                return self.fail(format!("{word} … is not supported; expected STORED AS PARQUET LOCATION '…'"));
             } else if *self.peek() == Token::End || self.sign(';') {
                 if !parquet {
                     self.report(place, "expected STORED AS PARQUET before the statement's end");
@@ -61,9 +74,45 @@ impl Parser<'_> {
                 }
                 return Ok(c);
             } else {
-                return self.expected("COMMENT, STORED AS PARQUET, LOCATION, TBLPROPERTIES or `;`");
+                return self.expected("COMMENT, PARTITIONED BY, STORED AS PARQUET, LOCATION, TBLPROPERTIES or `;`");
             }
         }
+    }
+
+    /// What is wrong with partition columns is reported.
+    pub(super) fn partition_columns(
+        &mut self,
+        columns: &[(Column, Place)],
+        partitioned: Vec<(Column, Place)>,
+    ) -> Vec<Column> {
+        use HiveType as T;
+        let room = partition::room(partitioned.len());
+        for (key, place) in &partitioned {
+            let name = &key.name;
+            if let Some((other, _)) = columns.iter().find(|(c, _)| c.physical_name == key.physical_name) {
+                let there = format!("partition column `{name}` clashes with column `{}`", other.name);
+                self.report(*place, format!("{there}: declare it in PARTITIONED BY only"));
+            }
+            let known = matches!(
+                key.hive_type,
+                T::String | T::Varchar(_) | T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::Date
+            );
+            if !known {
+                let what = format!("partition column `{name}` is a {}", key.hive_type);
+                self.report(
+                    *place,
+                    format!("{what}; expected string, varchar(n), tinyint, smallint, int, bigint or date"),
+                );
+            }
+            if name.chars().count() > MAX_KEY {
+                let what = format!("partition column `{name:.40}…` is longer than {MAX_KEY} characters");
+                self.report(*place, format!("{what}: the metastore has no room for it"));
+            } else if partition::least(&key.physical_name) > room {
+                let what = format!("partition column `{name}`: {} partition columns", partitioned.len());
+                self.report(*place, format!("{what} leave {room} bytes for its name and value, which are too few"));
+            }
+        }
+        partitioned.into_iter().map(|(column, _)| column).collect()
     }
 
     fn properties(&mut self) -> Parsed<BTreeMap<String, String>> {

@@ -82,11 +82,13 @@ impl Parser<'_> {
         }
         self.next();
         let columns = self.columns()?;
-        let clauses = self.clauses()?;
+        let mut clauses = self.clauses()?;
+        let partition_columns = self.partition_columns(&columns, std::mem::take(&mut clauses.partitioned));
         Ok(Action::Create(Table {
             database,
             name,
             columns: columns.into_iter().map(|(column, _)| column).collect(),
+            partition_columns,
             location: clauses.location.unwrap_or_default(),
             properties: clauses.properties.unwrap_or_default(),
             comment: clauses.comment,
@@ -214,6 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn partition_columns_come_behind_the_others_and_not_among_them() {
+        let t = &good(
+            "create external table t (a int) partitioned by (Dt string comment 'the day', `hour` INT, d date, \
+             v varchar(3), b long) stored as parquet location '/t'",
+        )[0];
+        let names: Vec<_> = t.partition_columns.iter().map(|c| (&*c.physical_name, c.hive_type.to_string())).collect();
+        let want = [("dt", "string"), ("hour", "int"), ("d", "date"), ("v", "varchar(3)"), ("b", "bigint")];
+        assert_eq!(names, want.map(|(n, t)| (n, t.to_owned())));
+        assert_eq!((t.columns.len(), t.all_columns().count()), (1, 6));
+        assert_eq!(t.partition_columns[0].comment.as_deref(), Some("the day"));
+    }
+
+    #[test]
     fn several_statements_a_file_and_the_last_semicolon_left_out() {
         let one = |name| format!("create external table {name} (x int) stored as parquet location '/{name}'");
         assert_eq!(good(&format!(";;{};\n{}", one("a"), one("b"))).len(), 2);
@@ -233,9 +248,28 @@ mod tests {
             (table("a int", "stored as parquet location 't'"), "absolute path"),
             (table("a int", "row format serde 'x' stored as parquet location '/t'"), "ROW FORMAT"),
             (table("a int", "using parquet"), "STORED AS PARQUET"),
-            (table("a int", "partitioned by (d string) stored as parquet location '/t'"), "not supported yet"),
+            (table("a int", "clustered by (a) stored as parquet location '/t'"), "not supported"),
+            (
+                table("a int, B int", "partitioned by (d string, b int) stored as parquet location '/t'"),
+                "1:66: partition column `b` clashes with column `B`: declare it in PARTITIONED BY only",
+            ),
+            (
+                table("a int", "partitioned by (d timestamp) stored as parquet location '/t'"),
+                "1:58: partition column `d` is a timestamp; expected string, varchar(n), tinyint, smallint, int, bigint",
+            ),
+            (table("a int", "partitioned by () stored as parquet location '/t'"), "at least one column"),
+            (table("a int", "partitioned by (d) stored as parquet location '/t'"), "the type of column `d`"),
+            (table("a int", "partitioned by (d int, D int) stored as parquet location '/t'"), "clashes with `d`"),
+            (table("a int", &format!("partitioned by (d int) partitioned by (e int) {tail}")), "there already"),
+            (
+                table("a int", &format!("partitioned by ({} int) {tail}", "d".repeat(129))),
+                "is longer than 128 characters",
+            ),
             (table("a int", &format!("{tail} location '/u'")), "there already"),
-            (table("a int", &format!("{tail} as select 1")), "expected COMMENT, STORED AS PARQUET, LOCATION"),
+            (
+                table("a int", &format!("{tail} as select 1")),
+                "expected COMMENT, PARTITIONED BY, STORED AS PARQUET, LOCATION",
+            ),
             (table("a int", &format!("{tail} tblproperties ('a'='b','a'='c')")), "twice"),
             (table("", tail), "at least one column"),
             (table("a int b int", tail), "expected `,` or `)`, found `b`"),

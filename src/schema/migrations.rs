@@ -74,7 +74,7 @@ impl Loader {
             return None;
         };
         for (column, place) in added.columns {
-            let old = self.tables[at].columns.iter().find(|c| c.physical_name == column.physical_name);
+            let old = self.tables[at].all_columns().find(|c| c.physical_name == column.physical_name);
             match old.map(|old| old.name.clone()) {
                 Some(old) => {
                     let table = &self.tables[at];

@@ -10,6 +10,7 @@ mod lexer;
 pub mod migrations;
 pub mod names;
 mod parser;
+pub mod partition;
 pub mod table;
 mod type_grammar;
 

@@ -24,8 +24,10 @@ pub struct Table {
     pub database: Option<String>,
     /// Name in lower case.
     pub name: String,
-    /// Columns in table order.
+    /// Columns in table order; those of `PARTITIONED BY` are not among them, and not in the files.
     pub columns: Vec<Column>,
+    /// `PARTITIONED BY`: the columns whose values are the names of directories, outermost first.
+    pub partition_columns: Vec<Column>,
     /// `LOCATION` as written: an absolute path, or a full URI.
     pub location: String,
     /// `TBLPROPERTIES` as written.
@@ -59,9 +61,19 @@ impl Table {
         by.map_or(&self.migration, |a| &a.file)
     }
 
+    /// All columns as readers see them: those of `PARTITIONED BY` come last.
+    pub fn all_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().chain(&self.partition_columns)
+    }
+
     /// Short fingerprint of names and types of the columns, in order.
     pub fn fingerprint(&self) -> String {
         let columns: Vec<_> = self.columns.iter().map(|c| format!("{} {}", c.physical_name, c.hive_type)).collect();
-        format!("fp:{:08x}", crc32c::crc32c(columns.join(",").as_bytes()))
+        let mut text = columns.join(",");
+        if !self.partition_columns.is_empty() {
+            let keys = self.partition_columns.iter().map(|c| format!("{} {}", c.physical_name, c.hive_type));
+            text = format!("{text} by {}", keys.collect::<Vec<_>>().join(","));
+        }
+        format!("fp:{:08x}", crc32c::crc32c(text.as_bytes()))
     }
 }

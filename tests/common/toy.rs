@@ -16,11 +16,16 @@ pub fn table_dir(table: &str) -> String {
     format!("/tables/{table}")
 }
 
+/// The partition of table `b` for rows of a Kafka partition, on two levels.
+pub fn toy_partition(p: &str) -> String {
+    format!("of=kafka/p={p}")
+}
+
 pub fn partition(p: i32) -> TopicPartition {
     TopicPartition::new("events", p)
 }
 
-/// Every message goes to both tables.
+/// Every message goes to both tables; `b` is partitioned by the Kafka partition.
 #[derive(Debug)]
 struct Rows {
     text: String,
@@ -29,16 +34,25 @@ struct Rows {
 
 impl Content for Rows {
     fn files(&self, slot: Slot) -> Result<Vec<DataFile>, ContentError> {
-        let file = |table: &str| {
+        let file = |table: &str, partition: Option<String>, text: &str| {
             let stamp = if self.stamped { format!("slot {}\n", slot.0) } else { String::new() };
-            let bytes = Bytes::from(format!("{stamp}{}", self.text));
-            let rows = self.text.lines().count() as u64;
+            let bytes = Bytes::from(format!("{stamp}{text}"));
+            let rows = text.lines().count() as u64;
             let crc32c = crc32c::crc32c(&bytes);
             let (table, location, schema) = (table.to_owned(), table_dir(table), String::new());
-            DataFile { table, location, schema, rows, crc32c, bytes }
+            DataFile { table, location, partition, schema, rows, crc32c, bytes }
         };
         // A batch of dead letters only.
-        Ok(if self.text.is_empty() { Vec::new() } else { TABLES.map(file).to_vec() })
+        if self.text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut parts: BTreeMap<&str, String> = BTreeMap::new();
+        for line in self.text.lines() {
+            let p = line.rsplit(':').nth(1).unwrap();
+            parts.entry(p).or_default().push_str(&format!("{line}\n"));
+        }
+        let parts = parts.iter().map(|(p, text)| file(TABLES[1], Some(toy_partition(p)), text));
+        Ok([file(TABLES[0], None, &self.text)].into_iter().chain(parts).collect())
     }
     fn names_slot(&self) -> bool {
         self.stamped
@@ -103,17 +117,30 @@ pub async fn open_on(storage: Arc<dyn Storage>, host: Arc<dyn Host>, slots_per_e
     }
 }
 
+/// The paths of all files in a table's directory and in those of its partitions.
+pub async fn data_files(storage: &dyn Storage, dir: &str) -> Vec<String> {
+    let (mut dirs, mut files) = (vec![dir.to_owned()], Vec::new());
+    while let Some(dir) = dirs.pop() {
+        for entry in storage.list(&dir).await.unwrap_or_default() {
+            let path = format!("{dir}/{}", entry.name);
+            match entry.is_dir {
+                _ if entry.name.starts_with('_') => {}
+                true => dirs.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
 /// What a plain directory reader sees: each row of each table, and how often.
 pub async fn visible(storage: &dyn Storage) -> BTreeMap<String, BTreeMap<String, usize>> {
     let mut tables = BTreeMap::new();
     for table in TABLES {
         let mut rows = BTreeMap::new();
-        let dir = table_dir(table);
-        for entry in storage.list(&dir).await.unwrap_or_default() {
-            if entry.name.starts_with('_') {
-                continue;
-            }
-            let data = storage.read(&format!("{dir}/{}", entry.name)).await.unwrap();
+        for path in data_files(storage, &table_dir(table)).await {
+            let data = storage.read(&path).await.unwrap();
             let text = String::from_utf8(data.to_vec()).unwrap();
             for line in text.lines().filter(|l| !l.starts_with("slot ")) {
                 *rows.entry(line.to_owned()).or_default() += 1;

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use landfall::checkpoint::{self, Layout, LogState, Snapshot, SnapshotEnd};
 use landfall::storage::{Entry, MemoryStorage, Parents, Storage, StorageError};
 
-use crate::common::toy::{CHECKPOINT, TABLES, table_dir};
+use crate::common::toy::{CHECKPOINT, TABLES, data_files, table_dir};
 use crate::wire::{Answer, Call, Reply};
 
 /// How the storage breaks its contract, for a deliberate defect.
@@ -169,14 +169,13 @@ impl World {
     fn look_at_tables(&mut self) -> Result<(), String> {
         for (k, name) in TABLES.iter().enumerate() {
             let dir = table_dir(name);
-            let names: BTreeSet<String> =
-                self.list(&dir).into_iter().map(|e| e.name).filter(|n| !n.starts_with('_')).collect();
+            let names: BTreeSet<String> = now(data_files(&self.storage, &dir)).into_iter().collect();
             let table = &mut self.tables[k];
             table.files.retain(|file, _| names.contains(file));
             for file in names {
                 if let Vacant(new) = table.files.entry(file) {
                     let file = new.key();
-                    let data = now(self.storage.read(&format!("{dir}/{file}"))).unwrap();
+                    let data = now(self.storage.read(file)).unwrap();
                     let text = std::str::from_utf8(&data).unwrap();
                     let rows = text.lines().filter(|l| !l.starts_with("slot ")).map(parse).collect();
                     new.insert(rows);

@@ -13,6 +13,7 @@ use volo_thrift::MaybeException;
 use volo_thrift::codec::default::DefaultMakeCodec;
 
 use crate::error::{Error, first_line};
+use crate::partition::Partition;
 use crate::table::{Database, HeldTable, Table, new_database};
 
 /// Limits and transport of a [`Client`].
@@ -130,6 +131,42 @@ impl Client {
             Err(Error::NoSuchObject(_)) => Ok(false),
             Err(e) => Err(e),
         }
+    }
+
+    /// Names of all partitions of a table, as `dt=2026-11-22/hour=7`. Of a missing table: [`Error::Meta`] or, in Hive 4,
+    /// none.
+    pub async fn get_partition_names(&self, database: &str, table: &str) -> Result<Vec<String>, Error> {
+        let all = -1;
+        let (database, table) = (database.to_owned().into(), table.to_owned().into());
+        call!(self, t => t.get_partition_names(database, table, all),
+            ThriftHiveMetastoreGetPartitionNamesException { O2 => Meta })
+        .map(|names| names.into_iter().map(|n| n.to_string()).collect())
+    }
+
+    /// The partitions of these names, in any order; those that are missing are left out.
+    pub async fn get_partitions(&self, database: &str, table: &str, names: &[String]) -> Result<Vec<Partition>, Error> {
+        let (database, table) = (database.to_owned().into(), table.to_owned().into());
+        let names = names.iter().map(|n| n.clone().into()).collect();
+        call!(self, t => t.get_partitions_by_names(database, table, names),
+            ThriftHiveMetastoreGetPartitionsByNamesException { O1 => Meta, O2 => NoSuchObject })
+        .map(|found| found.into_iter().map(Partition::from_thrift).collect())
+    }
+
+    /// Adds partitions, each with the columns of `table`; those that are there already stay as they are. The server makes
+    /// a missing directory, and may delete one that it made if it fails: make it before. None may be there twice.
+    pub async fn add_partitions(&self, table: &Table, partitions: &[Partition]) -> Result<(), Error> {
+        let request = hms::AddPartitionsRequest {
+            db_name: table.database.clone().into(),
+            tbl_name: table.name.clone().into(),
+            parts: partitions.iter().map(|p| p.to_thrift(table)).collect(),
+            if_not_exists: true,
+            need_result: Some(false),
+            // its field id is another one in Hive 3 and 4
+            cat_name: None,
+        };
+        call!(self, t => t.add_partitions_req(request), ThriftHiveMetastoreAddPartitionsReqException {
+            O1 => InvalidObject, O2 => AlreadyExists, O3 => Meta })
+        .map(|_| ())
     }
 
     /// The database, or [`Error::NoSuchObject`].

@@ -7,8 +7,10 @@
 
 mod client;
 mod error;
+mod partition;
 mod table;
 
 pub use client::{Client, Options};
 pub use error::Error;
+pub use partition::Partition;
 pub use table::{Column, Database, HeldTable, Table};

@@ -126,7 +126,7 @@ impl Table {
     }
 
     /// Empty lists and maps are sent as such: readers trip over absent ones.
-    fn storage_descriptor(&self) -> hms::StorageDescriptor {
+    pub(crate) fn storage_descriptor(&self) -> hms::StorageDescriptor {
         hms::StorageDescriptor {
             cols: Some(fields(&self.columns)),
             location: text(&self.location),
@@ -182,11 +182,11 @@ pub(crate) fn new_database(name: &str, location: Option<&str>, owner: Option<&st
     }
 }
 
-fn text<T: From<String>>(s: &str) -> Option<T> {
+pub(crate) fn text<T: From<String>>(s: &str) -> Option<T> {
     Some(s.to_owned().into())
 }
 
-fn string<T: ToString>(s: Option<T>) -> String {
+pub(crate) fn string<T: ToString>(s: Option<T>) -> String {
     s.map(|s| s.to_string()).unwrap_or_default()
 }
 

@@ -11,7 +11,8 @@ use tracing::info;
 use super::super::PipelineError;
 use super::super::content::{EncodeContext, to_commit};
 use super::{Letters, LettersError, Message, Place, Progress, Selection, tell};
-use crate::batch::{Again, BatchBuffer, Plan, SealedBatch, Trigger};
+use crate::batch::limits::MAX_FILES;
+use crate::batch::{Again, BatchBuffer, Plan, SealedBatch, Size, Trigger};
 use crate::checkpoint::{LogState, Replayed};
 use crate::commit::{Committed, Committer};
 use crate::model::{Headers, Record};
@@ -88,6 +89,9 @@ impl Replay<'_> {
         let files = self.letters.files(selection).await?;
         tell(self.progress, |p| p.total = files.len() as u64);
         let (mut waiting, mut bytes) = (Vec::new(), 0);
+        // Each may be of a partition of its own.
+        let partitioned = self.plan.tables.iter().any(|t| !t.partition_sources.is_empty());
+        let most = if partitioned { MOST_LETTERS.min(MAX_FILES) } else { MOST_LETTERS };
         for file in &files {
             for message in self.letters.fold(file, selection, Vec::new(), Vec::push).await? {
                 let Some(place) = message.place.clone() else {
@@ -102,8 +106,9 @@ impl Replay<'_> {
                 } else {
                     report.not_whole += 1;
                 }
-                let full = self.trigger.due(Default::default(), Default::default(), bytes, waiting.len() as u64);
-                if full.is_some() || waiting.len() >= MOST_LETTERS {
+                let size = Size { bytes, messages: waiting.len() as u64, files: 0 };
+                let full = self.trigger.due(Default::default(), Default::default(), size);
+                if full.is_some() || waiting.len() >= most {
                     self.land(&mut target, std::mem::take(&mut waiting), &mut report).await?;
                     bytes = 0;
                 }
@@ -163,7 +168,7 @@ impl Replay<'_> {
         }
         let sealed = buffer.seal();
         report.batches = u64::from(report.replayed > 0);
-        report.rows = sealed.tables.iter().map(|t| (t.name.clone(), t.rows as u64)).collect();
+        sealed.tables.iter().for_each(|t| *report.rows.entry(t.name.clone()).or_default() += t.rows as u64);
         Ok(Built { sealed, report })
     }
 }
