@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use common::catalog_suite;
 use common::proxy::Proxy;
 use landfall::catalog::{
-    Catalog, CatalogError, CatalogTable, HiveCatalog, MemoryCatalog, Registrar, RegistrarStatus, check_once,
+    Catalog, CatalogError, CatalogTable, HiveCatalog, MemoryCatalog, NewPartitions, Registrar, RegistrarStatus,
+    check_once,
 };
 use landfall::config::settings::Metastore;
 use landfall::storage::{HdfsStorage, Storage};
@@ -120,7 +121,8 @@ async fn tables_are_registered_when_a_real_metastore_comes_back() {
     let (sender, mut status) = watch::channel(RegistrarStatus::default());
     let tables = vec![(wanted.clone(), directory.clone()).into()];
     let interval = Duration::from_millis(100);
-    let registrar = tokio::spawn(Registrar::run(catalog.clone(), storage.clone(), tables, interval, sender));
+    let new = NewPartitions::new();
+    let registrar = tokio::spawn(Registrar::run(catalog.clone(), storage.clone(), tables, new, interval, sender));
     status.wait_for(|s| s.away.is_some() && s.unregistered() == 1).await.unwrap();
     proxy.open();
     let registered = |s: &RegistrarStatus| s.away.is_none() && s.unregistered() == 0;

@@ -10,7 +10,7 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
     RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use landfall::catalog::{Catalog, CatalogTable, HiveCatalog, Registrar, RegistrarStatus};
+use landfall::catalog::{Catalog, CatalogTable, HiveCatalog, NewPartitions, Registrar, RegistrarStatus};
 use landfall::config::settings::Metastore;
 use landfall::encode::{EncodeOptions, parquet};
 use landfall::storage::{HdfsStorage, Storage};
@@ -83,6 +83,7 @@ async fn presto_reads_every_type_right() {
         catalog.clone(),
         storage.clone(),
         vec![(wanted, path.clone()).into()],
+        NewPartitions::new(),
         Duration::from_secs(300),
         sender,
     ));

@@ -1,5 +1,7 @@
 //! The data files that the log names, compared with those that a directory holds. Facts in, findings out.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::finding::{Finding, Kind};
@@ -47,17 +49,31 @@ impl FileRecord {
     }
 }
 
-/// A directory into which a table's files were published.
+/// A directory into which a table's files were published: the table's, or that of a partition.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The table.
     pub table: String,
     /// The directory.
     pub dir: String,
+    /// The table's directory: this one, or one above it.
+    pub root: String,
     /// Whether it is the table's directory today.
     pub current: bool,
     /// The files of all slots that were read, in their order.
     pub files: Vec<FileRecord>,
+}
+
+impl Place {
+    /// The table's directory itself, with no files yet.
+    pub fn whole(table: &str, dir: &str, current: bool) -> Place {
+        Place { table: table.to_owned(), dir: dir.to_owned(), root: dir.to_owned(), current, files: Vec::new() }
+    }
+
+    /// The partition, or the beginning of its name: the directory below the table's; empty for that one.
+    pub fn partition(&self) -> &str {
+        self.dir.strip_prefix(&self.root).unwrap_or_default().trim_start_matches('/')
+    }
 }
 
 /// Which slots were read.
@@ -85,6 +101,8 @@ pub struct Suspect {
 /// What a place holds.
 #[derive(Debug, Default)]
 pub struct Listed {
+    /// Whether the directory is there.
+    pub is_there: bool,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What is still to be judged, by [`judge`].
@@ -110,6 +128,7 @@ pub fn compare(place: &Place, listing: Option<&[Entry]>, bounds: &Bounds) -> Lis
         }
         return out;
     };
+    out.is_there = true;
     let mut seen = vec![false; place.files.len()];
     let mut last_old = None;
     for entry in listing.iter().filter(|e| !e.name.starts_with(['_', '.'])) {
@@ -121,8 +140,7 @@ pub fn compare(place: &Place, listing: Option<&[Entry]>, bounds: &Bounds) -> Lis
         };
         if slot < bounds.oldest {
             if last_old.replace((slot, k)) == Some((slot, k)) {
-                let what =
-                    format!("file {k} of slot {} stands in the table twice: a batch has one file a table", slot.0);
+                let what = format!("file {k} of slot {} stands here twice: a batch has it once", slot.0);
                 out.findings.push(at(place, &entry.name, Kind::DoubledFile, what).of_slot(slot));
                 continue;
             }
@@ -173,15 +191,27 @@ pub fn may_be_a_copy(places: &[Place], suspect: &Suspect) -> bool {
     suspect.len.is_some_and(|len| places.iter().any(|p| p.files.iter().any(|f| f.bytes == len)))
 }
 
-/// What a suspect is; `crc32c` of its bytes, if they were read.
-pub fn judge(places: &[Place], place: &Place, suspect: &Suspect, crc32c: Option<u32>) -> Finding {
+/// What a suspect is; `crc32c` of its bytes, if they were read; `missing`: paths of files that are not where they belong.
+pub fn judge(
+    places: &[Place],
+    place: &Place,
+    suspect: &Suspect,
+    crc32c: Option<u32>,
+    missing: &BTreeSet<String>,
+) -> Finding {
     let Some(len) = suspect.len else {
-        let what = "a directory within the table's: landfall makes none, and some readers look into it";
+        let what = "landfall makes no such directory in the table's, and some readers look into it";
         return at(place, &suspect.name, Kind::ForeignFile, what.to_owned());
     };
     let same = |f: &&FileRecord| f.bytes == len && Some(f.crc32c) == crc32c;
     let original = places.iter().find_map(|p| Some((p, p.files.iter().find(same)?)));
     if let Some((of, file)) = original {
+        let home = format!("{}/{}", of.dir, file.name());
+        if missing.contains(&home) {
+            let what = format!("it is the file {home}, which is missing there: its {} rows are seen here", file.rows);
+            let strayed = at(place, &suspect.name, Kind::ForeignFile, what).of_slot(file.slot);
+            return strayed.advise(&format!("move it back to {home}; do not delete it, there is no other copy"));
+        }
         let what = format!("it has the bytes of {}/{}: its {} rows are seen twice", of.dir, file.name(), file.rows);
         return at(place, &suspect.name, Kind::DoubledFile, what).of_slot(file.slot);
     }
@@ -229,7 +259,7 @@ mod tests {
     }
 
     fn place(files: Vec<FileRecord>) -> Place {
-        Place { table: "a".into(), dir: "/tables/a".into(), current: true, files }
+        Place { files, ..Place::whole("a", "/tables/a", true) }
     }
 
     fn entry(name: &str, len: u64) -> Entry {
@@ -281,10 +311,14 @@ mod tests {
     fn a_copy_is_known_by_its_bytes_or_its_name() {
         let places = [place(vec![file(3, false)])];
         let suspect = |name: &str, len| Suspect { name: name.to_owned(), len };
-        let kind = |s: &Suspect, crc| judge(&places, &places[0], s, crc).kind;
+        let none = BTreeSet::new();
+        let kind = |s: &Suspect, crc| judge(&places, &places[0], s, crc, &none).kind;
         let copy = suspect("copy.parquet", Some(103));
         assert!(may_be_a_copy(&places, &copy));
         assert_eq!((kind(&copy, Some(7)), kind(&copy, Some(8))), (Kind::DoubledFile, Kind::ForeignFile));
+        let home = format!("/tables/a/{}", places[0].files[0].name());
+        let strayed = judge(&places, &places[0], &copy, Some(7), &[home.clone()].into());
+        assert!(strayed.kind == Kind::ForeignFile && strayed.todo.contains(&home), "{strayed}");
         assert_eq!(kind(&suspect("000000000003-0-1b9d6bcd.copy.parquet", Some(1)), None), Kind::DoubledFile);
         assert_eq!(kind(&suspect("part=1", None), None), Kind::ForeignFile);
     }

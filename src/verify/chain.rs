@@ -33,8 +33,10 @@ pub struct Chain {
     moved: BTreeMap<(String, String), (Slot, u64)>,
     /// What is wrong.
     pub findings: Vec<Finding>,
-    /// Where files were published.
+    /// Where files were published: only [`Chain::place`] adds to it.
     pub places: Vec<Place>,
+    /// Indexes of the places, by table and directory.
+    by_dir: HashMap<String, HashMap<String, usize>>,
     /// Slots with files.
     pub slots: Vec<SlotRecord>,
     /// Directories of the epochs.
@@ -56,12 +58,11 @@ pub struct Chain {
 impl Chain {
     /// Nothing read yet. `tables`: name and directory of each configured table.
     pub fn new(layout: Layout, job: Uuid, tables: &[(String, String)]) -> Chain {
-        let place = |(table, dir): &(String, String)| Place {
-            table: table.clone(),
-            dir: dir.clone(),
-            current: true,
-            files: vec![],
-        };
+        let places: Vec<_> = tables.iter().map(|(table, dir)| Place::whole(table, dir, true)).collect();
+        let mut by_dir: HashMap<String, HashMap<String, usize>> = HashMap::new();
+        for (at, place) in places.iter().enumerate() {
+            by_dir.entry(place.table.clone()).or_default().insert(place.dir.clone(), at);
+        }
         Chain {
             layout,
             job,
@@ -75,7 +76,8 @@ impl Chain {
             ids: HashMap::new(),
             moved: BTreeMap::new(),
             findings: Vec::new(),
-            places: tables.iter().map(place).collect(),
+            places,
+            by_dir,
             slots: Vec::new(),
             dirs: Vec::new(),
             left: Vec::new(),
@@ -274,12 +276,12 @@ impl Chain {
             }
         }
         for (k, file) in m.files.iter().enumerate() {
-            let Some(dir) = m.locations.get(&file.table) else {
+            let (Some(root), Some(dir)) = (m.locations.get(&file.table), m.directory(file)) else {
                 let what = format!("its manifest names no directory for table {}", file.table);
                 self.findings.push(Finding::new(Kind::DamagedSlot, path, what).of_slot(slot));
                 continue;
             };
-            let place = self.place(&file.table, dir);
+            let place = self.place(&file.table, root, &dir);
             let record = FileRecord::of(slot, m, k, file, left.contains(&file.name));
             if record.left {
                 let (path, name) = (format!("{path}/{}", file.name), record.name());
@@ -296,13 +298,22 @@ impl Chain {
         }
     }
 
-    fn place(&mut self, table: &str, dir: &str) -> usize {
-        if let Some(at) = self.places.iter().position(|p| p.table == table && p.dir == dir) {
-            return at;
+    /// The index of a place, which is entered if it is not known: a table's directory `root`, or `dir` below it.
+    pub fn place(&mut self, table: &str, root: &str, dir: &str) -> usize {
+        if let Some(at) = self.by_dir.get(table).and_then(|dirs| dirs.get(dir)) {
+            return *at;
         }
-        let current = !self.configured.contains_key(table);
-        self.places.push(Place { table: table.to_owned(), dir: dir.to_owned(), current, files: Vec::new() });
-        self.places.len() - 1
+        let mut place = Place::whole(table, dir, false);
+        if dir == root {
+            place.current = !self.configured.contains_key(table);
+        } else {
+            self.place(table, root, root);
+            root.clone_into(&mut place.root);
+        }
+        self.places.push(place);
+        let at = self.places.len() - 1;
+        self.by_dir.entry(table.to_owned()).or_default().insert(dir.to_owned(), at);
+        at
     }
 
     /// The epoch ends; `next`: the one that the register names after it. What comes next, if the log goes on.

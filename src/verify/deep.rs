@@ -57,8 +57,9 @@ pub(super) async fn read_all(g: &Gatherer<'_>, pass: &mut Pass) -> Result<BTreeM
         };
         let mut jobs = Vec::new();
         for (k, file) in manifest.files.iter().enumerate() {
-            let dir = manifest.locations.get(&file.table);
-            let Some(place) = chain.places.iter().find(|p| p.table == file.table && Some(&p.dir) == dir) else {
+            let dir = manifest.directory(file);
+            let Some(place) = chain.places.iter().find(|p| p.table == file.table && Some(&p.dir) == dir.as_ref())
+            else {
                 continue;
             };
             let record = FileRecord::of(slot.slot, &manifest, k, file, false);

@@ -29,6 +29,10 @@ pub enum Kind {
     MissingTable,
     /// The metastore has the table otherwise than its migration.
     TableDiffers,
+    /// The metastore does not have a partition that has rows.
+    MissingPartition,
+    /// The metastore has a partition on which readers fail.
+    BrokenPartition,
     /// A table's directory is not marked as this job's.
     WrongOwner,
     /// A slot of the log is gone.
@@ -71,6 +75,8 @@ impl Kind {
             Kind::WrongLocation => "wrong_location",
             Kind::MissingTable => "missing_table",
             Kind::TableDiffers => "table_differs",
+            Kind::MissingPartition => "missing_partition",
+            Kind::BrokenPartition => "broken_partition",
             Kind::WrongOwner => "wrong_owner",
             Kind::MissingSlot => "missing_slot",
             Kind::BrokenChain => "broken_chain",
@@ -109,6 +115,12 @@ impl Kind {
                  migration or with `alter table … set location`"
             }
             Kind::MissingTable => "start a daemon of the job: it creates the table; the files stay as they are",
+            Kind::MissingPartition => {
+                "a daemon of the job registers it within five minutes; if one is running, its log says what keeps it from that"
+            }
+            Kind::BrokenPartition => {
+                "drop it with `alter table … drop partition (…)`: queries of the table fail as long as it is there"
+            }
             Kind::TableDiffers => "do what it says; until then readers may fail or show wrong values",
             Kind::WrongOwner => {
                 "find out who feeds this table; two jobs must not. If the file was only lost, a start of the daemon \

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
-use super::audit::{self, Bounds, Listed};
+use super::audit::{self, Bounds, Listed, Place};
 use super::chain::Chain;
 use super::facts::{Epoch, Register, compare_register};
 use super::finding::{Finding, Kind};
@@ -12,6 +12,7 @@ use super::reader::{AT_ONCE, Reader};
 use super::{Progress, Target, VerifyError, metastore};
 use crate::checkpoint::{EpochFile, JobFile, Layout, OwnerFile, Snapshot, TableTotal};
 use crate::model::Slot;
+use crate::schema::partition;
 
 /// So many foreign files are read, to see whether they are copies.
 const MOST_COPIES: usize = 1000;
@@ -50,7 +51,7 @@ impl Gatherer<'_> {
         chain.finish();
         let listed = self.list_tables(&mut chain, &mut findings).await?;
         self.owners(job, &chain, &mut findings).await?;
-        findings.extend(metastore::compare(self.target).await);
+        findings.extend(metastore::compare(self.target, &chain.places, &listed).await);
         findings.extend(register.findings);
         findings.append(&mut chain.findings);
         Ok(Some(Pass { chain, epochs, dropped: register.dropped, listed, findings }))
@@ -152,27 +153,26 @@ impl Gatherer<'_> {
     async fn list_tables(&self, chain: &mut Chain, findings: &mut Vec<Finding>) -> Result<Vec<Listed>, VerifyError> {
         let oldest = chain.oldest.as_ref().map_or(Slot(0), |(slot, _)| *slot);
         let read_to = chain.next();
-        let total = chain.places.len() as u64;
-        let mut listings = Vec::new();
-        for (done, place) in (0..).zip(&chain.places) {
-            self.tell("tables", done, total);
-            listings.push(self.reader.list(&place.dir).await?);
-        }
+        let listings = self.list_places(chain).await?;
         let grown_to = self.grown_to(chain).await?.max(read_to);
         let bounds = Bounds { oldest, read_to, grown_to, lost: chain.lost.clone() };
         let mut out = Vec::new();
         for (place, listing) in chain.places.iter().zip(&listings) {
             let mut listed = audit::compare(place, listing.as_deref(), &bounds);
             findings.append(&mut listed.findings);
+            out.push(listed);
+        }
+        // Only now: whether a file is missing elsewhere tells a copy from one that was moved.
+        let missing = findings.iter().filter(|f| f.kind == Kind::MissingFile).map(|f| f.path.clone()).collect();
+        for (place, listed) in chain.places.iter().zip(&out) {
             for (n, suspect) in (0..).zip(&listed.suspects) {
                 let path = format!("{}/{}", place.dir, suspect.name);
                 let crc32c = match n < MOST_COPIES && audit::may_be_a_copy(&chain.places, suspect) {
                     true => self.reader.read(&path).await?.map(|bytes| crc32c::crc32c(&bytes)),
                     false => None,
                 };
-                findings.push(audit::judge(&chain.places, place, suspect, crc32c));
+                findings.push(audit::judge(&chain.places, place, suspect, crc32c, &missing));
             }
-            out.push(listed);
         }
         self.left(chain, &listings, findings).await?;
         self.old(chain, oldest, &out, findings);
@@ -181,6 +181,39 @@ impl Gatherer<'_> {
             f.what = format!("{}; {of_lost} files in the tables carry the numbers of such slots", f.what);
         }
         Ok(out)
+    }
+
+    /// Lists all places. Directories of partitions become places too, as manifests of old slots are gone that name them,
+    /// and leave the listings.
+    async fn list_places(&self, chain: &mut Chain) -> Result<Vec<Option<Vec<crate::storage::Entry>>>, VerifyError> {
+        let mut above = BTreeSet::new();
+        for place in chain.places.iter().filter(|p| p.dir != p.root) {
+            let mut dir = place.dir.as_str();
+            while dir.len() > place.root.len() {
+                above.insert(dir.to_owned());
+                dir = dir.rsplit_once('/').map_or("", |(parent, _)| parent);
+            }
+        }
+        let mut listings = Vec::new();
+        while let Some(place) = chain.places.get(listings.len()) {
+            self.tell("tables", listings.len() as u64, chain.places.len() as u64);
+            let mut listing = self.reader.list(&place.dir).await?;
+            let keys = self.target.tables.iter().find(|t| t.name == place.table && t.dir == place.root);
+            let level = place.partition().split('/').filter(|name| !name.is_empty()).count();
+            let key = keys.and_then(|t| t.wanted.partition_keys.get(level));
+            let (table, root, dir) = (place.table.clone(), place.root.clone(), place.dir.clone());
+            if let Some(entries) = &mut listing {
+                let inner = entries.extract_if(.., |e| {
+                    let fits = key.is_some_and(|(column, t)| partition::value_of(&e.name, column, t).is_some());
+                    e.is_dir && (fits || above.contains(&format!("{dir}/{}", e.name)))
+                });
+                for entry in inner {
+                    chain.place(&table, &root, &format!("{dir}/{}", entry.name));
+                }
+            }
+            listings.push(listing);
+        }
+        Ok(listings)
     }
 
     /// The first slot that is free now.
@@ -228,7 +261,7 @@ impl Gatherer<'_> {
         let expected = chain.oldest.as_ref().map(|(_, totals)| totals.clone()).unwrap_or_default();
         let mut found: BTreeMap<&str, (TableTotal, &str)> = BTreeMap::new();
         for (place, listed) in chain.places.iter().zip(listed) {
-            let (total, _) = found.entry(&place.table).or_insert((TableTotal::default(), &place.dir));
+            let (total, _) = found.entry(&place.table).or_insert((TableTotal::default(), &place.root));
             total.files += listed.old.files;
             total.bytes += listed.old.bytes;
         }
@@ -240,7 +273,10 @@ impl Gatherer<'_> {
 
     /// Every directory with rows is marked as this job's.
     async fn owners(&self, job: uuid::Uuid, chain: &Chain, findings: &mut Vec<Finding>) -> Result<(), VerifyError> {
-        for place in chain.places.iter().filter(|p| !p.files.is_empty()) {
+        let fed: BTreeSet<_> =
+            chain.places.iter().filter(|p| !p.files.is_empty()).map(|p| (&p.table, &p.root)).collect();
+        let fed = |p: &&Place| p.dir == p.root && fed.contains(&(&p.table, &p.root));
+        for place in chain.places.iter().filter(fed) {
             let path = Layout::owner_file(&place.dir);
             let wrong = match self.reader.read(&path).await? {
                 None if findings.iter().any(|f| f.kind == Kind::MissingDirectory && f.path == place.dir) => None,

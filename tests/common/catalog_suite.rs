@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use landfall::catalog::{Catalog, CatalogError, CatalogTable, Change, RECORD, compare};
+use landfall::catalog::{Catalog, CatalogError, CatalogPartition, CatalogTable, Change, RECORD, compare};
+use landfall::schema::partition::{NULL_VALUE, push, room};
 
 /// A wanted table; `root` is a URI under which directories may be made.
 fn table(database: &str, name: &str, root: &str) -> CatalogTable {
@@ -45,6 +46,7 @@ pub async fn run(catalog: &dyn Catalog, root: &str) {
     a_second_create_changes_nothing(catalog, &wanted).await;
     names_are_lower_case(catalog, &database, root).await;
     partition_keys_and_properties_are_kept(catalog, &database, root).await;
+    partitions_are_added_once_and_stay_as_they_are(catalog, &database, root).await;
     an_unknown_type_is_refused(catalog, &database, root).await;
     of_many_creates_one_wins(catalog, &database, root).await;
     columns_are_added_at_the_end(catalog, &database, root).await;
@@ -90,13 +92,45 @@ async fn names_are_lower_case(catalog: &dyn Catalog, database: &str, root: &str)
 
 async fn partition_keys_and_properties_are_kept(catalog: &dyn Catalog, database: &str, root: &str) {
     let mut wanted = table(database, "partitioned", root);
-    wanted.partition_keys = vec!["dt".into(), "hour".into()];
+    wanted.partition_keys = vec![("dt".into(), "date".into()), ("hour".into(), "int".into())];
     wanted.properties.insert("long".into(), "x".repeat(4000));
     catalog.create_table(&wanted).await.unwrap();
     let found = catalog.get_table(database, "partitioned").await.unwrap().unwrap();
-    assert_eq!(found.partition_keys, ["dt", "hour"]);
+    assert_eq!(found.partition_keys, wanted.partition_keys);
     assert_eq!(found.properties["long"].len(), 4000);
     assert!(catalog.drop_table(database, "partitioned").await.unwrap());
+}
+
+async fn partitions_are_added_once_and_stay_as_they_are(catalog: &dyn Catalog, database: &str, root: &str) {
+    let mut wanted = table(database, "parted", root);
+    wanted.partition_keys = vec![("day".into(), "string".into()), ("hour".into(), "int".into())];
+    catalog.create_table(&wanted).await.unwrap();
+    assert_eq!(catalog.partition_names(database, "parted").await.unwrap(), [""; 0]);
+    // No two of these are one, and each has the name that its directory has.
+    let days = ["2026-11-22", "a/b=c:%", " ", "Ab", "ab", "größe", "100%25", "\"#'*?\\{}[]^", NULL_VALUE];
+    let partition = |day: &str, hour: &str| {
+        let mut name = String::new();
+        for (column, value) in [("day", day), ("hour", hour)] {
+            push(&mut name, column, Some(value).filter(|v| *v != NULL_VALUE), room(2));
+        }
+        let location = format!("{}/{name}", wanted.location);
+        CatalogPartition { name, values: vec![day.to_owned(), hour.to_owned()], location }
+    };
+    let mut all: Vec<_> = days.iter().flat_map(|day| [partition(day, "7"), partition(day, NULL_VALUE)]).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    catalog.add_partitions(&wanted, &all[..3]).await.unwrap();
+    let elsewhere: Vec<_> = all.iter().cloned().map(|p| CatalogPartition { location: root.to_owned(), ..p }).collect();
+    catalog.add_partitions(&wanted, &elsewhere[..3]).await.unwrap();
+    catalog.add_partitions(&wanted, &all).await.unwrap();
+    let mut names = catalog.partition_names(database, "parted").await.unwrap();
+    names.sort();
+    assert_eq!(names, all.iter().map(|p| p.name.clone()).collect::<Vec<_>>());
+    names.push("day=none/hour=1".to_owned());
+    let mut found = catalog.partitions(&wanted, &names).await.unwrap();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(found, all);
+    assert!(catalog.drop_table(database, "parted").await.unwrap());
+    assert!(catalog.partition_names(database, "parted").await.unwrap_or_default().is_empty());
 }
 
 async fn an_unknown_type_is_refused(catalog: &dyn Catalog, database: &str, root: &str) {
