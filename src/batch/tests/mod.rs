@@ -4,6 +4,7 @@ mod buffer;
 mod json;
 mod options;
 mod parity;
+mod partitions;
 mod plan;
 mod random;
 mod sources;
