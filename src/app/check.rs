@@ -48,7 +48,9 @@ impl App {
                 None => "dead letters",
             };
             let files: Vec<_> = table.applied.iter().map(|a| a.file.as_str()).collect();
-            let says = format!("{} columns, of {}; takes {takes}", table.columns.len(), files.join(", "));
+            let keys: Vec<_> = table.partition_columns.iter().map(|c| c.physical_name.as_str()).collect();
+            let parted = if keys.is_empty() { String::new() } else { format!(", partitioned by {}", keys.join(", ")) };
+            let says = format!("{} columns{parted}, of {}; takes {takes}", table.columns.len(), files.join(", "));
             Line::new(Part::Declared, Mark::Ok, format!("table {}", table.name), says)
         };
         self.plan.tables.iter().map(line).collect()

@@ -2,6 +2,8 @@
 
 use crate::app::App;
 use crate::encode::read_back;
+use crate::schema::{Table, partition};
+use crate::storage::Storage;
 
 use super::Failure;
 
@@ -26,23 +28,49 @@ pub(super) async fn read_tables(app: &App, sample: usize) -> Result<Vec<TableVie
             uri: app.storage().uri(dir),
             files: 0,
             rows: 0,
-            columns: table.columns.iter().map(|c| c.physical_name.clone()).collect(),
+            columns: table.all_columns().map(|c| c.physical_name.clone()).collect(),
             sample: Vec::new(),
         };
-        for entry in app.storage().list(dir).await? {
-            // As Presto and Hive do: names that begin with _ or . are not data.
-            if entry.is_dir || entry.name.starts_with(['_', '.']) {
-                continue;
+        for (dir, values) in partitions(app.storage().as_ref(), table, dir).await? {
+            for entry in app.storage().list(&dir).await? {
+                // As Presto and Hive do: names that begin with _ or . are not data.
+                if entry.is_dir || entry.name.starts_with(['_', '.']) {
+                    continue;
+                }
+                let bytes = app.storage().read(&format!("{dir}/{}", entry.name)).await?;
+                let read = read_back::rows(bytes, sample - view.sample.len().min(sample))?;
+                view.files += 1;
+                view.rows += read.total_rows;
+                view.sample.extend(read.rows.into_iter().map(|row| row.into_iter().chain(values.clone()).collect()));
             }
-            let bytes = app.storage().read(&format!("{dir}/{}", entry.name)).await?;
-            let read = read_back::rows(bytes, sample - view.sample.len().min(sample))?;
-            view.files += 1;
-            view.rows += read.total_rows;
-            view.sample.extend(read.rows);
         }
         views.push(view);
     }
     Ok(views)
+}
+
+/// The directories of a table's partitions, each with the values of its partition columns; of a table without any, its
+/// own.
+async fn partitions(
+    storage: &dyn Storage,
+    table: &Table,
+    dir: &str,
+) -> Result<Vec<(String, Vec<Option<String>>)>, Failure> {
+    let mut found = vec![(dir.to_owned(), Vec::new())];
+    for column in &table.partition_columns {
+        let mut deeper = Vec::new();
+        for (dir, values) in &found {
+            for entry in storage.list(dir).await?.into_iter().filter(|e| e.is_dir) {
+                let hive_type = column.hive_type.to_string();
+                let Some(value) = partition::value_of(&entry.name, &column.physical_name, &hive_type) else { continue };
+                let value = Some(value).filter(|v| v != partition::NULL_VALUE);
+                let values = values.iter().cloned().chain([value]).collect();
+                deeper.push((format!("{dir}/{}", entry.name), values));
+            }
+        }
+        found = deeper;
+    }
+    Ok(found)
 }
 
 /// The sample as a text table, long values cut.

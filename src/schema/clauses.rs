@@ -104,6 +104,10 @@ impl Parser<'_> {
                     format!("{what}; expected string, varchar(n), tinyint, smallint, int, bigint or date"),
                 );
             }
+            if name.starts_with(['_', '.']) {
+                let what = format!("partition column `{name}`: readers skip directories whose names begin like this");
+                self.report(*place, format!("{what}; leave the first character out"));
+            }
             if name.chars().count() > MAX_KEY {
                 let what = format!("partition column `{name:.40}…` is longer than {MAX_KEY} characters");
                 self.report(*place, format!("{what}: the metastore has no room for it"));

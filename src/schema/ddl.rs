@@ -257,6 +257,10 @@ mod tests {
                 table("a int", "partitioned by (d timestamp) stored as parquet location '/t'"),
                 "1:58: partition column `d` is a timestamp; expected string, varchar(n), tinyint, smallint, int, bigint",
             ),
+            (
+                table("a int", "partitioned by (_p int) stored as parquet location '/t'"),
+                "partition column `_p`: readers skip directories",
+            ),
             (table("a int", "partitioned by () stored as parquet location '/t'"), "at least one column"),
             (table("a int", "partitioned by (d) stored as parquet location '/t'"), "the type of column `d`"),
             (table("a int", "partitioned by (d int, D int) stored as parquet location '/t'"), "clashes with `d`"),

@@ -17,6 +17,7 @@ mod job;
 mod lag;
 mod migrate;
 mod outage;
+mod partitions;
 mod refused;
 mod restart;
 mod seeds;

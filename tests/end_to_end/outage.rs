@@ -11,10 +11,10 @@ use crate::world::{wait_for, world};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A stopped part, started again whatever happens.
-struct Away<'s>(&'s Stack, &'static str);
+pub struct Away<'s>(&'s Stack, &'static str);
 
 impl<'s> Away<'s> {
-    fn stop(stack: &'s Stack, part: &'static str) -> Away<'s> {
+    pub fn stop(stack: &'s Stack, part: &'static str) -> Away<'s> {
         stack.stop(part).unwrap();
         Away(stack, part)
     }

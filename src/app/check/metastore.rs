@@ -30,9 +30,9 @@ fn line(wanted: &Wanted, plan: Plan) -> Line {
     match plan {
         Plan::UpToDate => line(Mark::Ok, "as declared".to_owned()),
         Plan::Create => {
-            let all = &wanted.table.columns;
+            let all = [&wanted.table.columns[..], &wanted.table.partition_keys].concat();
             line(Mark::New, format!("would be created at {}, {} columns", wanted.table.location, all.len()))
-                .with(columns(all))
+                .with(columns(&all))
         }
         Plan::Alter(Change { columns: added, .. }) if added.is_empty() => {
             line(Mark::Change, "as declared; would get the record of its migrations".to_owned())

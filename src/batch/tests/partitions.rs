@@ -163,8 +163,7 @@ fn a_strict_table_takes_no_row_whose_partition_would_be_a_guess() {
     let mut s = settings_of(&[("at", ColumnSource::Date(of_field("at")))]);
     s.messages.on_type_error = OnTypeError::DeadLetter;
     let mut b = buffer(&tables(&both), &s);
-    let messages =
-        [r#"{"id":1,"n":1,"at":0}"#, r#"{"id":2,"n":"x"}"#, r#"{"id":3,"at":"x"}"#, r#"{"id":4,"n":null}"#];
+    let messages = [r#"{"id":1,"n":1,"at":0}"#, r#"{"id":2,"n":"x"}"#, r#"{"id":3,"at":"x"}"#, r#"{"id":4,"n":null}"#];
     let sealed = fill(&mut b, &messages);
     let reasons: Vec<_> = rows(&sealed, "dead_letters").iter().map(|r| r["detail"].clone()).collect();
     let details = ["table t, column n int: found \"x\"", "table t, column at string: found \"x\""];
