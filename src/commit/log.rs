@@ -121,63 +121,57 @@ impl Log {
     }
 
     async fn publish_once(&self, slot_dir: &str, slot: Slot, m: &Manifest) -> Result<bool, StorageError> {
-        let all: Vec<usize> = (0..m.files.len()).collect();
-        let left = self.move_files(slot_dir, slot, m, &all).await?;
-        if left.is_empty() {
-            return Ok(true);
-        }
-        self.make_missing(slot, m, &left).await?;
-        Ok(self.move_files(slot_dir, slot, m, &left).await?.is_empty())
-    }
-
-    /// Moves these files, given by their numbers, and says which are in the slot even so.
-    async fn move_files(
-        &self,
-        slot_dir: &str,
-        slot: Slot,
-        m: &Manifest,
-        files: &[usize],
-    ) -> Result<Vec<usize>, StorageError> {
-        for &k in files {
-            let file = &m.files[k];
+        // What was in the slot when a file was not found for the first time: those that are not are in their tables.
+        let mut waiting: Option<BTreeSet<String>> = None;
+        for (k, file) in m.files.iter().enumerate() {
             let from = file_in(slot_dir, &file.name);
-            let directory = m.directory(file).unwrap_or_default();
-            let to = format!("{directory}/{}", Layout::table_file_name(slot, k, m.batch));
-            failing::at("publish.rename.before", &from, async { Ok(()) }).await?;
-            match failing::at("publish.rename.rpc", &from, self.storage.rename(&from, &to)).await {
-                Ok(()) => {}
-                // Either somebody moved it already, or its directory is missing: the listing below tells.
-                Err(StorageError::NotFound { .. }) => {}
-                Err(e) => return Err(e),
-            }
-            failing::at("publish.rename.after", &from, async { Ok(()) }).await?;
-        }
-        let left = match self.storage.list(slot_dir).await {
-            Ok(left) => left,
-            // The whole epoch was deleted, long after: it was closed, and so all of it was published.
-            Err(StorageError::NotFound { .. }) => return Ok(Vec::new()),
-            Err(e) => return Err(e),
-        };
-        let is_left = |k: &usize| left.iter().any(|entry| entry.name == m.files[*k].name);
-        Ok((0..m.files.len()).filter(is_left).collect())
-    }
-
-    /// Makes the directories of files that are still in their slot. Only then: whoever looks at a slot that is published
-    /// long since must not make the directory of a partition that was dropped.
-    async fn make_missing(&self, slot: Slot, m: &Manifest, left: &[usize]) -> Result<(), StorageError> {
-        let places = left.iter().map(|&k| (&m.files[k].table, m.files[k].partition.as_deref()));
-        for (table, partition) in places.collect::<BTreeSet<_>>() {
-            let Some(location) = m.locations.get(table) else { continue };
-            if let Some(partition) = partition
-                && self.make_partition(location, partition).await?
-            {
+            let to = format!("{}/{}", m.directory(file).unwrap_or_default(), Layout::table_file_name(slot, k, m.batch));
+            if self.move_file(&from, &to).await? {
                 continue;
             }
+            // Either somebody moved it already, or its directory is missing. That of a new partition is made right here, so
+            // that files appear in the manifest's order; but for no other file: a partition that was dropped must not come
+            // back because somebody looks at a slot that is published long since.
+            let (Some(partition), Some(location)) = (&file.partition, m.locations.get(&file.table)) else { continue };
+            if waiting.is_none() {
+                waiting = Some(self.names_in(slot_dir).await?);
+            }
+            if waiting.as_ref().is_some_and(|names| names.contains(&file.name))
+                && self.make_partition(location, partition).await?
+            {
+                self.move_file(&from, &to).await?;
+            }
+        }
+        let left = self.names_in(slot_dir).await?;
+        let done = !m.files.iter().any(|file| left.contains(&file.name));
+        for location in m.locations.values().filter(|_| !done) {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
             self.mark_again(location).await?;
         }
-        Ok(())
+        Ok(done)
+    }
+
+    /// Moves a file into its table; `false`: it, or the directory, is not there.
+    async fn move_file(&self, from: &str, to: &str) -> Result<bool, StorageError> {
+        failing::at("publish.rename.before", from, async { Ok(()) }).await?;
+        let moved = match failing::at("publish.rename.rpc", from, self.storage.rename(from, to)).await {
+            Ok(()) => true,
+            Err(StorageError::NotFound { .. }) => false,
+            Err(e) => return Err(e),
+        };
+        failing::at("publish.rename.after", from, async { Ok(()) }).await?;
+        Ok(moved)
+    }
+
+    /// What is in a slot; nothing if the whole epoch was deleted, long after: it was closed, and so all of it was
+    /// published.
+    async fn names_in(&self, slot_dir: &str) -> Result<BTreeSet<String>, StorageError> {
+        match self.storage.list(slot_dir).await {
+            Ok(entries) => Ok(entries.into_iter().map(|e| e.name).collect()),
+            Err(StorageError::NotFound { .. }) => Ok(BTreeSet::new()),
+            Err(e) => Err(e),
+        }
     }
 
     /// `false`: the table's own directory is missing.

@@ -1,7 +1,9 @@
 //! Exactly once, over the memory storage: a crash, a lost reply or an error at every single storage call.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod partitions;
 
 use std::sync::Arc;
 
