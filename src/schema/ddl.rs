@@ -255,7 +255,7 @@ mod tests {
             ),
             (
                 table("a int", "partitioned by (d timestamp) stored as parquet location '/t'"),
-                "1:58: partition column `d` is a timestamp; expected string, varchar(n), tinyint, smallint, int, bigint",
+                "1:49: partition column `d` is a timestamp; expected string, varchar(n), tinyint, smallint, int, bigint",
             ),
             (
                 table("a int", "partitioned by (_p int) stored as parquet location '/t'"),

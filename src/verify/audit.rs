@@ -204,16 +204,17 @@ pub fn judge(
         return at(place, &suspect.name, Kind::ForeignFile, what.to_owned());
     };
     let same = |f: &&FileRecord| f.bytes == len && Some(f.crc32c) == crc32c;
-    let original = places.iter().find_map(|p| Some((p, p.files.iter().find(same)?)));
-    if let Some((of, file)) = original {
-        let home = format!("{}/{}", of.dir, file.name());
-        if missing.contains(&home) {
-            let what = format!("it is the file {home}, which is missing there: its {} rows are seen here", file.rows);
-            let strayed = at(place, &suspect.name, Kind::ForeignFile, what).of_slot(file.slot);
-            return strayed.advise(&format!("move it back to {home}; do not delete it, there is no other copy"));
-        }
-        let what = format!("it has the bytes of {}/{}: its {} rows are seen twice", of.dir, file.name(), file.rows);
-        return at(place, &suspect.name, Kind::DoubledFile, what).of_slot(file.slot);
+    let originals = places.iter().flat_map(|p| p.files.iter().filter(same).map(move |f| (p, f)));
+    let home = |(of, file): (&Place, &FileRecord)| format!("{}/{}", of.dir, file.name());
+    if let Some(original) = originals.clone().find(|original| missing.contains(&home(*original))) {
+        let (home, rows) = (home(original), original.1.rows);
+        let what = format!("it is the file {home}, which is missing there: its {rows} rows are seen here");
+        let strayed = at(place, &suspect.name, Kind::ForeignFile, what).of_slot(original.1.slot);
+        return strayed.advise(&format!("move it back to {home}; do not delete it, there is no other copy"));
+    }
+    if let Some(original) = originals.clone().next() {
+        let what = format!("it has the bytes of {}: its {} rows are seen twice", home(original), original.1.rows);
+        return at(place, &suspect.name, Kind::DoubledFile, what).of_slot(original.1.slot);
     }
     // Cut, or of an epoch whose manifests are gone: its name tells whose copy it is.
     let named = place.files.iter().find(|f| suspect.name.starts_with(file_stem(&f.name())));

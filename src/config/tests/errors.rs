@@ -162,7 +162,7 @@ fn conditions_must_have_one_field_and_one_test() {
 #[test]
 fn column_sources_must_be_known_and_columns_named_once() {
     let allowed = "allowed: a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, \
-                   kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id";
+                   kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id; or date(…), hour(…) of kafka.timestamp, a field or a path";
     for (text, expected) in [
         (
             "[tables.x.columns]\na = 'kafka.ofset'",
