@@ -53,9 +53,10 @@ impl Sample {
         (self.left_out, self.first_left_out.as_deref())
     }
 
-    /// The table that could hold the sample; `table` and `location` as the DDL is to have them.
-    pub fn propose(&self, table: &str, location: &str) -> Proposal {
-        Proposal::new(&self.shape, self.messages, table, location)
+    /// The table that could hold the sample; `table` and `location` as the DDL is to have them. Columns whose names are
+    /// `taken` do not get the field of their name by themselves.
+    pub fn propose(&self, table: &str, location: &str, taken: &[String]) -> Proposal {
+        Proposal::new(&self.shape, self.messages, table, location, taken)
     }
 }
 
@@ -92,7 +93,7 @@ mod tests {
     fn proposal(messages: &[&str]) -> String {
         let mut sample = Sample::default();
         messages.iter().for_each(|m| sample.add(m.as_bytes()));
-        sample.propose("t", "/tmp/t").to_string()
+        sample.propose("t", "/tmp/t", &["timestamp".to_owned()]).to_string()
     }
 
     /// The columns as the migration's parser reads them back.
@@ -162,16 +163,18 @@ mod tests {
 
     #[test]
     fn names_that_hive_cannot_keep_get_others_and_a_source() {
-        let text = proposal(&[r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3}"#]);
-        let columns = columns(&[r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3}"#]);
+        let message = r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3,"a'\\":4,"timestamp":5}"#;
+        let (text, columns) = (proposal(&[message]), columns(&[message]));
         let names: Vec<_> = columns.iter().map(|c| c.0.as_str()).collect();
-        assert_eq!(names, ["Host", "host_2", "a_b", "a_b_2", "field"], "{text}");
+        assert_eq!(names, ["Host", "host_2", "a_b", "a_b_2", "a_\\", "timestamp"], "{text}");
         for line in [
             "[tables.t.columns]",
-            "\"host_2\" = \"host\"",
-            "\"a_b\" = \"a b\"",
-            "\"a_b_2\" = \"a,b\"",
-            "\"field\" = \"\"",
+            r#""host_2" = "$['host']""#,
+            r#""a_b" = "$['a b']""#,
+            r#""a_b_2" = "$['a,b']""#,
+            r#""a_\\" = "$['a\\'\\\\']""#,
+            r#""timestamp" = "$['timestamp']""#,
+            "-- A field whose name is empty",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
@@ -184,8 +187,8 @@ mod tests {
             sample.add(m);
         }
         assert_eq!((sample.messages(), sample.left_out()), (2, (5, Some("not a JSON object"))));
-        assert!(sample.propose("t", "/t").to_string().contains("`a` bigint"));
-        assert!(Sample::default().propose("t", "/t").to_string().contains("`raw_event` string"));
+        assert!(sample.propose("t", "/t", &[]).to_string().contains("`a` bigint"));
+        assert!(Sample::default().propose("t", "/t", &[]).to_string().contains("`raw_event` string"));
     }
 
     #[test]
