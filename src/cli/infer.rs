@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, Format, start_logging};
 use crate::config;
 use crate::fault::Fault;
-use crate::infer::{Sample, field_text};
+use crate::infer::{Sample, Where};
 use crate::source::{KafkaConfig, newest_messages};
 
 #[derive(Debug, clap::Args)]
@@ -60,8 +60,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 fn infer(args: &Args) -> Result<(), Failure> {
     let mut sample = Sample::default();
     let mut other = 0u64;
-    let mut take = |message: &[u8]| match &args.condition {
-        Some((field, text)) if field_text(message, field).as_deref() != Some(text) => other += 1,
+    let condition = args.condition.as_ref().map(|(field, text)| Where::new(field, text));
+    let mut take = |message: &[u8]| match &condition {
+        Some(condition) if !condition.holds(message) => other += 1,
         _ => sample.add(message),
     };
     let settings = config::load(&args.config, config::environment())?;
