@@ -112,10 +112,10 @@ pub(super) fn purges(table: &CatalogTable) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn table() -> CatalogTable {
+    pub(in crate::catalog) fn table() -> CatalogTable {
         CatalogTable {
             database: "default".into(),
             name: "purchases".into(),

@@ -137,24 +137,9 @@ impl From<(CatalogTable, String)> for Wanted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::compare::tests::table;
     use super::*;
     use crate::schema::HiveType;
-
-    fn table() -> CatalogTable {
-        CatalogTable {
-            database: "default".into(),
-            name: "purchases".into(),
-            columns: [("raw_event", "string"), ("user-agent", "string"), ("cost", "bigint")]
-                .map(|(n, t)| (n.to_owned(), t.to_owned()))
-                .to_vec(),
-            comments: Default::default(),
-            partition_keys: vec![],
-            location: "hdfs://nn:8020/tmp/purchases".into(),
-            external: true,
-            parquet: true,
-            properties: BTreeMap::new(),
-        }
-    }
 
     #[test]
     fn a_missing_table_is_created_and_an_equal_one_left_alone() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Failure, Format, start_logging};
 use crate::config;
 use crate::fault::Fault;
-use crate::infer::{Sample, field_text};
+use crate::infer::{Sample, Where};
 use crate::source::{KafkaConfig, newest_messages};
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Directory of the table. [default: /tmp/<table>]
     #[arg(long)]
     location: Option<String>,
-    /// Configuration file, for [kafka] only; repeat it to put one over another.
+    /// Configuration file, for [kafka] and [tables."*"] only; repeat it to put one over another.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// How log lines look.
@@ -60,17 +60,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 fn infer(args: &Args) -> Result<(), Failure> {
     let mut sample = Sample::default();
     let mut other = 0u64;
-    let mut take = |message: &[u8]| match &args.condition {
-        Some((field, text)) if field_text(message, field).as_deref() != Some(text) => other += 1,
+    let condition = args.condition.as_ref().map(|(field, text)| Where::new(field, text));
+    let mut take = |message: &[u8]| match &condition {
+        Some(condition) if !condition.holds(message) => other += 1,
         _ => sample.add(message),
     };
+    let settings = config::load(&args.config, config::environment())?;
     let (from, name) = match &args.file {
         Some(file) => {
             read_lines(file, args.messages, &mut take)?;
             (shown(file), file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         }
         None => {
-            let settings = config::load(&args.config, config::environment())?;
             let topic = args.topic.clone().unwrap_or_else(|| settings.kafka.topics[0].clone());
             let kafka = KafkaConfig::from(&settings.kafka);
             newest_messages(&kafka, &topic, args.messages, &mut take)?;
@@ -90,7 +91,9 @@ fn infer(args: &Args) -> Result<(), Failure> {
     }
     let table = args.table.clone().unwrap_or_else(|| table_name(&name));
     let location = args.location.clone().unwrap_or_else(|| format!("/tmp/{table}"));
-    print!("{}", sample.propose(&table, &location));
+    // These names have other sources by the configuration.
+    let taken: Vec<String> = settings.any_table.keys().cloned().collect();
+    print!("{}", sample.propose(&table, &location, &taken));
     println!("\n-- In the configuration:\n-- [tables.{table}]");
     if let Some((field, text)) = &args.condition {
         println!("-- when = {{ field = {field:?}, equals = {text:?} }}");

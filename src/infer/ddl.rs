@@ -16,23 +16,24 @@ pub struct Proposal {
     location: String,
     columns: Vec<ProposedColumn>,
     more_fields: u64,
+    has_nameless: bool,
 }
 
 #[derive(Debug, Clone)]
 struct ProposedColumn {
     name: String,
-    /// The JSON field, where the name is another one.
+    /// The JSON field, where the configuration must name it.
     field: Option<String>,
     hive_type: HiveType,
     remark: String,
 }
 
 impl Proposal {
-    pub(super) fn new(shape: &Shape, messages: u64, table: &str, location: &str) -> Proposal {
+    pub(super) fn new(shape: &Shape, messages: u64, table: &str, location: &str, taken: &[String]) -> Proposal {
         let mut columns: Vec<ProposedColumn> = Vec::new();
-        for (field, seen) in &shape.fields {
+        for (field, seen) in shape.fields.iter().filter(|(field, _)| !field.is_empty()) {
             let name = column_name(field, &columns);
-            let renamed = (name != *field).then(|| field.clone());
+            let renamed = (name != *field || taken.contains(&name)).then(|| field.clone());
             columns.push(ProposedColumn {
                 name,
                 field: renamed,
@@ -46,22 +47,25 @@ impl Proposal {
             columns.push(ProposedColumn { name, field: None, hive_type: HiveType::String, remark });
         }
         let (table, location) = (table.to_owned(), location.to_owned());
-        Proposal { table, location, columns, more_fields: shape.more_fields }
+        let has_nameless = shape.fields.iter().any(|(field, _)| field.is_empty());
+        Proposal { table, location, columns, more_fields: shape.more_fields, has_nameless }
     }
 }
 
 /// The field's name, or the nearest one that Hive can keep and that no column before it has.
 fn column_name(field: &str, before: &[ProposedColumn]) -> String {
     let unfit = |c: char| ",`'\";{}()=".contains(c) || c.is_whitespace() || c.is_control();
-    let mut base: String = field.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
-    if base.is_empty() {
-        "field".clone_into(&mut base);
-    }
+    let base: String = field.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
     let taken = |name: &str| before.iter().any(|c| c.name.to_lowercase() == name.to_lowercase());
     if !taken(&base) {
         return base;
     }
     (2..).map(|n| format!("{base}_{n}")).find(|name| !taken(name)).expect("there are more numbers than columns")
+}
+
+/// The field as a column's source: as a path, since a bare name may mean something else.
+fn source(field: &str) -> String {
+    format!("$['{}']", field.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
 /// In how many messages, and what was mixed.
@@ -144,12 +148,15 @@ impl fmt::Display for Proposal {
         if self.more_fields > 0 {
             writeln!(f, "-- The first {MAX_FIELDS} fields are above; {} more fields were seen.", self.more_fields)?;
         }
+        if self.has_nameless {
+            writeln!(f, "-- A field whose name is empty was seen; no column can take it.")?;
+        }
         let renamed: Vec<_> = self.columns.iter().filter_map(|c| Some((&c.name, c.field.as_ref()?))).collect();
         if !renamed.is_empty() {
-            writeln!(f, "\n-- Fields whose names Hive cannot keep, or not beside each other; in the configuration:")?;
+            writeln!(f, "\n-- Columns that do not take the field of their name by themselves; in the configuration:")?;
             writeln!(f, "-- [tables.{}.columns]", self.table)?;
             for (name, field) in renamed {
-                writeln!(f, "-- {name:?} = {field:?}")?;
+                writeln!(f, "-- {name:?} = {:?}", source(field))?;
             }
         }
         Ok(())

@@ -4,10 +4,10 @@ mod ddl;
 mod shape;
 mod types;
 
-use serde::de::{Deserializer as _, MapAccess, Visitor};
-
 pub use ddl::Proposal;
 use shape::Shape;
+
+use crate::decode::{Decoder, UnionRow, text};
 
 /// What was seen of a sample of messages.
 #[derive(Debug, Default)]
@@ -53,35 +53,32 @@ impl Sample {
         (self.left_out, self.first_left_out.as_deref())
     }
 
-    /// The table that could hold the sample; `table` and `location` as the DDL is to have them.
-    pub fn propose(&self, table: &str, location: &str) -> Proposal {
-        Proposal::new(&self.shape, self.messages, table, location)
+    /// The table that could hold the sample; `table` and `location` as the DDL is to have them. Columns whose names are
+    /// `taken` do not get the field of their name by themselves.
+    pub fn propose(&self, table: &str, location: &str, taken: &[String]) -> Proposal {
+        Proposal::new(&self.shape, self.messages, table, location, taken)
     }
 }
 
-/// The text that a string column would hold of the top-level field `name`; `None` where it is absent, null or no text
-/// can be had.
-pub fn field_text(message: &[u8], name: &str) -> Option<String> {
-    struct Find<'n>(&'n str);
-    impl<'de> Visitor<'de> for Find<'_> {
-        type Value = Option<String>;
+/// Which messages belong to a sample: those whose field has this text, as a string column would hold it.
+#[derive(Debug)]
+pub struct Where {
+    decoder: Decoder,
+    text: String,
+}
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some((key, value)) = map.next_entry::<String, &serde_json::value::RawValue>()? {
-                if key == self.0 {
-                    found = crate::decode::text(value.get()).map(|t| t.into_owned());
-                }
-            }
-            Ok(found)
-        }
+impl Where {
+    /// The top-level field `name` has this text.
+    pub fn new(name: &str, text: &str) -> Where {
+        Where { decoder: Decoder::new(&[vec![name.to_owned()]], &[], u64::MAX), text: text.to_owned() }
     }
-    let text = std::str::from_utf8(message).ok()?;
-    serde_json::Deserializer::from_str(text).deserialize_map(Find(name)).ok().flatten()
+
+    /// Whether it holds for the message; for one that is no JSON object it does not.
+    pub fn holds(&self, message: &[u8]) -> bool {
+        let mut row = UnionRow::default();
+        let is_read = std::str::from_utf8(message).is_ok_and(|text| self.decoder.decode(text, &mut row).is_ok());
+        is_read && row.raw(0).and_then(text).is_some_and(|found| found == self.text)
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +89,7 @@ mod tests {
     fn proposal(messages: &[&str]) -> String {
         let mut sample = Sample::default();
         messages.iter().for_each(|m| sample.add(m.as_bytes()));
-        sample.propose("t", "/tmp/t").to_string()
+        sample.propose("t", "/tmp/t", &["timestamp".to_owned()]).to_string()
     }
 
     /// The columns as the migration's parser reads them back.
@@ -162,16 +159,18 @@ mod tests {
 
     #[test]
     fn names_that_hive_cannot_keep_get_others_and_a_source() {
-        let text = proposal(&[r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3}"#]);
-        let columns = columns(&[r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3}"#]);
+        let message = r#"{"Host":1,"host":"x","a b":1,"a,b":2,"":3,"a'\\":4,"timestamp":5}"#;
+        let (text, columns) = (proposal(&[message]), columns(&[message]));
         let names: Vec<_> = columns.iter().map(|c| c.0.as_str()).collect();
-        assert_eq!(names, ["Host", "host_2", "a_b", "a_b_2", "field"], "{text}");
+        assert_eq!(names, ["Host", "host_2", "a_b", "a_b_2", "a_\\", "timestamp"], "{text}");
         for line in [
             "[tables.t.columns]",
-            "\"host_2\" = \"host\"",
-            "\"a_b\" = \"a b\"",
-            "\"a_b_2\" = \"a,b\"",
-            "\"field\" = \"\"",
+            r#""host_2" = "$['host']""#,
+            r#""a_b" = "$['a b']""#,
+            r#""a_b_2" = "$['a,b']""#,
+            r#""a_\\" = "$['a\\'\\\\']""#,
+            r#""timestamp" = "$['timestamp']""#,
+            "-- A field whose name is empty",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
@@ -184,8 +183,8 @@ mod tests {
             sample.add(m);
         }
         assert_eq!((sample.messages(), sample.left_out()), (2, (5, Some("not a JSON object"))));
-        assert!(sample.propose("t", "/t").to_string().contains("`a` bigint"));
-        assert!(Sample::default().propose("t", "/t").to_string().contains("`raw_event` string"));
+        assert!(sample.propose("t", "/t", &[]).to_string().contains("`a` bigint"));
+        assert!(Sample::default().propose("t", "/t", &[]).to_string().contains("`raw_event` string"));
     }
 
     #[test]
@@ -199,9 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_field_is_that_of_a_string_column() {
-        assert_eq!(field_text(br#"{"x":[1],"e":"a","e":5}"#, "e").as_deref(), Some("5"));
-        assert_eq!(field_text(br#"{"x":[1]}"#, "e"), None);
-        assert_eq!(field_text(b"[1]", "e"), None);
+    fn a_condition_is_on_the_text_of_a_string_column() {
+        for (message, holds) in [
+            (&br#"{"x":[1],"e":"a","e":5}"#[..], true),
+            (br#"{"\u0065":"5"}"#, true),
+            (br#"{"e":"a"}"#, false),
+            (br#"{"x":"5"}"#, false),
+            (b"[5]", false),
+            (br#"{"e":5"#, false),
+        ] {
+            assert_eq!(Where::new("e", "5").holds(message), holds, "{}", String::from_utf8_lossy(message));
+        }
     }
 }

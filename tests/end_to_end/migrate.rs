@@ -89,6 +89,14 @@ fn a_column_added_under_load_is_null_in_old_rows_and_filled_in_new_ones_without_
         let found = world.presto(catalog, &format!("select {columns} from {}.purchases", job.name));
         assert_same_rows(format!("{catalog}: the new columns"), &found, &expected);
     }
+    let mut spark = world.stack.spark().unwrap();
+    for (native, reader) in [("true", "Spark's reader"), ("false", "Hive's SerDe")] {
+        spark.query(&format!("set spark.sql.hive.convertMetastoreParquet = {native}")).unwrap();
+        let columns = "_kafka_partition, _kafka_offset, `x-request-id`, price, _kafka_topic, _kafka_timestamp";
+        let found = spark.query(&format!("select {columns} from {}.purchases", job.name)).unwrap();
+        assert_same_rows(format!("{reader}: the new columns"), &found.rows, &expected);
+    }
+    drop(spark);
     let after = world.runtime.block_on(catalog(&world, &job).get_table(&job.name, "purchases")).unwrap().unwrap();
     let wanted = wanted(&world, &job, "purchases");
     assert_eq!(after.columns, wanted.table.columns);
