@@ -338,7 +338,7 @@ async fn an_audit_beside_a_busy_daemon_finds_nothing() {
         while !*stopped.borrow() {
             land(&mut committer, 1).await;
             landed.set(landed.get() + 1);
-            if landed.get() % 20 == 0 {
+            if landed.get().is_multiple_of(20) {
                 committer.tidy(Duration::from_secs(3600), Duration::ZERO).await.unwrap();
             }
         }
