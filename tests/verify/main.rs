@@ -333,7 +333,7 @@ async fn an_audit_beside_a_busy_daemon_finds_nothing() {
     let storage: Shared = Arc::new(Yielding(Arc::new(MemoryStorage::default())));
     let mut committer = open_on(storage.clone(), Arc::new(RealHost), 4).await;
     let (stop, stopped) = watch::channel(false);
-    let landed = std::cell::Cell::new(0);
+    let landed = std::cell::Cell::new(0u64);
     let busy = async {
         while !*stopped.borrow() {
             land(&mut committer, 1).await;
