@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Failure, Format, start_logging};
-use crate::app::{App, From as Begin, read_migrations};
-use crate::config;
+use super::{Failure, Format, load_app, start_logging};
+use crate::app::{App, From as Begin};
 use crate::fault::Fault;
 use crate::model::{Offset, TopicPartition};
 
@@ -76,9 +75,7 @@ fn app(common: &Common) -> Result<App, Failure> {
     if common.reason.trim().is_empty() {
         return Err(Failure::of_usage("--reason is empty: say why, it stays in the log"));
     }
-    let settings = config::load(&common.config, config::environment())?;
-    let migrations = read_migrations(&settings.migrations)?;
-    Ok(App::new(settings, &migrations)?)
+    load_app(&common.config)
 }
 
 pub(super) async fn gap(args: GapArgs) -> Result<(), Failure> {

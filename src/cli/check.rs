@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Format, start_logging};
-use crate::app::{App, AppError, migration_errors, read_migrations};
+use super::{Failure, Format, app_of, start_logging};
+use crate::app::{App, AppError, migration_errors};
 use crate::config;
 use crate::fault::Fault;
 
@@ -59,10 +59,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 /// The errors of the migrations stand beside those of the configuration.
 fn app(files: &[PathBuf]) -> Result<App, Failure> {
     match config::load(files, config::environment()) {
-        Ok(settings) => {
-            let migrations = read_migrations(&settings.migrations)?;
-            Ok(App::new(settings, &migrations)?)
-        }
+        Ok(settings) => app_of(settings),
         Err(wrong) => {
             let folder = config::migrations_folder(files, config::environment());
             let mut failure = Failure::from(wrong);

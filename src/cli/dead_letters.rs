@@ -7,9 +7,8 @@ use clap::Subcommand;
 use tokio::sync::watch;
 
 use super::live::letters_bar;
-use super::{Failure, Format, start_logging};
-use crate::app::{App, read_migrations};
-use crate::config;
+use super::{Failure, Format, load_app, start_logging};
+use crate::app::App;
 use crate::decode::Reason;
 use crate::fault::Fault;
 use crate::pipeline::letters::{Progress, Selection, Since};
@@ -128,9 +127,7 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
 impl Common {
     fn app(&self) -> Result<App, Failure> {
         start_logging(self.log_format, "warn");
-        let settings = config::load(&self.config, config::environment())?;
-        let migrations = read_migrations(&settings.migrations)?;
-        Ok(App::new(settings, &migrations)?)
+        load_app(&self.config)
     }
 
     fn selection(&self) -> Result<Selection, Failure> {

@@ -13,10 +13,13 @@ mod signals;
 mod tables;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::app::{App, read_migrations};
+use crate::config::{self, Settings};
 use crate::fault::Fault;
 use crate::observe::{LogFormat, init_logging};
 
@@ -154,6 +157,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// The job of these configuration files and the environment.
+fn load_app(files: &[PathBuf]) -> Result<App, Failure> {
+    app_of(config::load(files, config::environment())?)
+}
+
+/// The job of these settings and their migrations.
+fn app_of(settings: Settings) -> Result<App, Failure> {
+    let migrations = read_migrations(&settings.migrations)?;
+    Ok(App::new(settings, &migrations)?)
 }
 
 /// Says whether log lines are JSON.

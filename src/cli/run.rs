@@ -7,9 +7,8 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::live::available_now_bar;
-use super::{Failure, Format, signals, start_logging};
-use crate::app::{App, AppError, Mode, read_migrations};
-use crate::config;
+use super::{Failure, Format, load_app, signals, start_logging};
+use crate::app::{AppError, Mode};
 use crate::fault::Fault;
 use crate::observe::Status;
 
@@ -53,9 +52,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn land(args: Args) -> Result<(), Failure> {
-    let settings = config::load(&args.config, config::environment())?;
-    let migrations = read_migrations(&settings.migrations)?;
-    let app = App::new(settings, &migrations)?;
+    let app = load_app(&args.config)?;
     let (_stop, stopped) = signals::stop_flag();
     let (status, watched) = watch::channel(Status::default());
     let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 
 use super::live::verify_bar;
-use super::{Failure, Format, start_logging};
-use crate::app::{App, read_migrations};
-use crate::config;
+use super::{Failure, Format, load_app, start_logging};
 use crate::fault::Fault;
 use crate::verify::Progress;
 
@@ -36,9 +34,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     start_logging(args.log_format, "warn");
-    let settings = config::load(&args.config, config::environment())?;
-    let migrations = read_migrations(&settings.migrations)?;
-    let app = App::new(settings, &migrations)?;
+    let app = load_app(&args.config)?;
     let (progress, watched) = watch::channel(Progress::default());
     let bar = tokio::spawn(verify_bar(watched));
     let result = app.verify(args.deep, progress).await;

@@ -1,10 +1,8 @@
 //! What was seen of one value across a sample.
 
 use std::collections::HashMap;
-use std::fmt;
 
-use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::decode::{scan, unescape};
 
 /// Levels of arrays and objects that are looked into; below, a value is text.
 pub(super) const MAX_LEVELS: u32 = 16;
@@ -62,12 +60,15 @@ impl Shape {
             Some(b'[') => {
                 self.arrays += 1;
                 let element = self.element.get_or_insert_default();
-                // A key that is no Unicode is all that can fail here; what came before it stays.
-                _ = serde_json::Deserializer::from_str(raw).deserialize_seq(Elements { element, level });
+                scan::elements(raw).for_each(|value| element.add(value, level + 1));
             }
             Some(b'{') => {
                 self.objects += 1;
-                _ = serde_json::Deserializer::from_str(raw).deserialize_map(Fields { shape: self, level });
+                for (name, value) in scan::fields(raw) {
+                    if let Some(field) = self.field(unescape(name).into_owned()) {
+                        field.add(value, level + 1);
+                    }
+                }
             }
             _ if raw.contains(['.', 'e', 'E']) => self.fractions += 1,
             _ if raw.parse::<i64>().is_ok() => self.integers += 1,
@@ -117,47 +118,5 @@ impl Shape {
                 own.merge(shape);
             }
         }
-    }
-}
-
-struct Elements<'s> {
-    element: &'s mut Shape,
-    level: u32,
-}
-
-impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(value) = seq.next_element::<&RawValue>()? {
-            self.element.add(value.get(), self.level + 1);
-        }
-        Ok(())
-    }
-}
-
-struct Fields<'s> {
-    shape: &'s mut Shape,
-    level: u32,
-}
-
-impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            if let Some(field) = self.shape.field(name) {
-                field.add(value.get(), self.level + 1);
-            }
-        }
-        Ok(())
     }
 }

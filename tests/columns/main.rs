@@ -2,6 +2,8 @@
 //! message that breaks one.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/cells.rs"]
+mod cells;
 mod schema;
 mod typed;
 

@@ -60,15 +60,21 @@ async fn interrupted(fault: Fault, at: usize, slots_per_epoch: u64) -> usize {
     faulty.calls()
 }
 
+const FAULTS: [Fault; 4] = [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error];
+
+/// How many of these runs, each with a fault at another call, came to the call. All at once: an error is waited out in
+/// real time. A run tells how many calls it made.
+async fn reached<R: Future<Output = usize>>(runs: usize, run: impl Fn(usize) -> R) -> usize {
+    let calls = futures_util::future::join_all((0..runs).map(run)).await;
+    calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count()
+}
+
 #[tokio::test]
 async fn no_row_is_lost_or_doubled_by_a_fault_at_any_storage_call() {
     // With epochs of 2 slots, the run closes one.
     for (slots_per_epoch, least) in [(5000, 40), (2, 55)] {
-        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error] {
-            // All at once: an error is waited out in real time.
-            let runs = (0..250).map(|at| interrupted(fault, at, slots_per_epoch));
-            let calls = futures_util::future::join_all(runs).await;
-            let reached = calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count();
+        for fault in FAULTS {
+            let reached = reached(250, |at| interrupted(fault, at, slots_per_epoch)).await;
             assert!((least..250).contains(&reached), "a start and three commits make {reached} storage calls");
         }
     }
@@ -311,10 +317,8 @@ async fn interrupted_replay(fault: Fault, at: usize, slots_per_epoch: u64) -> us
 async fn no_dead_letter_is_replayed_twice_or_forgotten_by_a_fault_at_any_storage_call() {
     // With epochs of 2 slots, the set of replayed dead letters goes through snapshots.
     for (slots_per_epoch, least) in [(5000, 60), (2, 90)] {
-        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LostReply, Fault::Error] {
-            let runs = (0..300).map(|at| interrupted_replay(fault, at, slots_per_epoch));
-            let calls = futures_util::future::join_all(runs).await;
-            let reached = calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count();
+        for fault in FAULTS {
+            let reached = reached(300, |at| interrupted_replay(fault, at, slots_per_epoch)).await;
             assert!((least..300).contains(&reached), "batches and replays make {reached} storage calls");
         }
     }
