@@ -26,7 +26,7 @@ use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
 use crate::observe::Status;
-use crate::pipeline::{EncodeContext, Parts, Pipeline, Reporter, Upkeep};
+use crate::pipeline::{EncodeContext, Memory, Parts, Pipeline, Reporter, Upkeep, Workers};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
 use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_location};
@@ -189,6 +189,8 @@ impl App {
             plan: self.plan.clone(),
             trigger: Trigger::new(&self.settings.trigger),
             encode: Arc::new(encode),
+            workers: Workers::new(cores()).map_err(AppError::Start)?,
+            memory: Memory::new(self.settings.memory.between()),
             committer,
             reporter: Reporter::new(&self.settings.job, &sink, status)
                 .telling(registrar.as_ref().map(|(.., new)| new.clone())),
@@ -333,6 +335,11 @@ async fn wait_for_registration(
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+}
+
+/// Cores that this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 /// A variable of the environment that says something.

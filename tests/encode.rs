@@ -96,6 +96,7 @@ async fn presto_reads_every_type_right() {
         plain_columns: vec!["user-agent".into()],
         no_dictionary: vec!["timestamp".into()],
         footer: vec![("landfall.job".into(), "test".into())],
+        ..EncodeOptions::default()
     };
     let file = parquet(&batch(), &options).unwrap();
     storage.create(&format!("{path}/a.parquet"), file.bytes).await.unwrap();

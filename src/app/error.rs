@@ -35,6 +35,9 @@ pub enum AppError {
     /// The checkpoint or the tables' owners.
     #[error("{0}")]
     Log(#[from] LogError),
+    /// The process's threads.
+    #[error("{0}")]
+    Start(String),
     /// While running.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
@@ -67,6 +70,7 @@ impl AppError {
             },
             AppError::SelfTest(e) => e.fault(),
             AppError::Log(e) => e.fault(),
+            AppError::Start(_) => Fault::Retry,
             AppError::Pipeline(e) => e.fault(),
             AppError::Verify(e) => e.fault(),
             AppError::Success(e) => e.fault(),

@@ -10,3 +10,5 @@ pub const MAX_MESSAGES: u64 = 8_000_000;
 pub const MAX_FILES: usize = 1000;
 /// What is kept of a message that is too large.
 pub const KEPT_OF_TOO_LARGE: usize = 64 << 10;
+/// The least that `memory.max` can be.
+pub const LEAST_MEMORY: u64 = 48 << 20;

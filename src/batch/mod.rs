@@ -21,4 +21,4 @@ pub use derived::Moment;
 pub use plan::{Plan, PlannedTable};
 pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, UnknownField};
 pub use source::Source;
-pub use trigger::{SealReason, Size, Trigger};
+pub use trigger::{Size, Trigger};

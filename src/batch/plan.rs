@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_schema::SchemaRef;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::limits::MAX_BYTES;
+use super::limits::{LEAST_MEMORY, MAX_BYTES};
 use super::source::Source;
 use crate::config::Settings;
 use crate::config::settings::{ColumnSource, Messages, OnMalformed, OnTypeError, Tombstones, Unrouted};
@@ -61,9 +61,14 @@ impl Plan {
         let dead_letters = b.dead_letters();
         let planned: Vec<PlannedTable> = (0..tables.len()).map(|i| b.table(i, dead_letters == Some(i))).collect();
         let zone = b.zone();
-        let max = settings.messages.max_message_bytes.get();
+        let (max, memory) = (settings.messages.max_message_bytes.get(), settings.memory.max.get());
         if max > MAX_BYTES / 2 {
             b.errors.push(format!("messages.max_message_bytes: {max} is too large, at most {} will do", MAX_BYTES / 2));
+        } else if memory < LEAST_MEMORY.max(4 * max) {
+            b.errors.push(format!(
+                "memory.max: {memory} bytes are too few; it takes {LEAST_MEMORY}, and four times \
+                 messages.max_message_bytes, which is {max}"
+            ));
         }
         let taking = tables.iter().enumerate().filter(|(i, _)| dead_letters != Some(*i));
         let when = |t: &Table| settings.tables.get(&t.name).and_then(|s| s.when.as_ref());

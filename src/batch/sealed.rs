@@ -1,14 +1,15 @@
 //! A batch that takes no more messages.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::columns::batch_ids;
+use super::unknown;
 use crate::checkpoint::Replayed;
-use crate::model::{Accounting, OffsetRange, Tail, TopicPartition};
+use crate::model::{Accounting, BrokenChain, OffsetRange, Tail, TopicPartition};
 
 /// What was read and what became of it; the ranges ride with the rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SealedBatch {
     /// The partitions of which something was read, in the order of their names.
     pub partitions: Vec<SealedPartition>,
@@ -24,6 +25,46 @@ pub struct SealedBatch {
     pub unknown_fields: Vec<UnknownField>,
     /// Bytes of keys and values; of a message that is too large, only those kept.
     pub bytes: u64,
+}
+
+impl SealedBatch {
+    /// Adds what was read after it: all but the tables, which the caller has taken out, and dead letters that are
+    /// landed again, which come in one piece. The ranges must chain; if they do not, it is as before.
+    pub fn extend(&mut self, later: SealedBatch) -> Result<(), BrokenChain> {
+        for p in &later.partitions {
+            if let Ok(at) = self.place(&p.partition)
+                && (self.partitions[at].range.end, self.partitions[at].incarnation) != (p.range.start, p.incarnation)
+            {
+                let (expected, found) = (self.partitions[at].range.end, p.range.start);
+                return Err(BrokenChain { partition: p.partition.clone(), expected, found });
+            }
+        }
+        for p in later.partitions {
+            match self.place(&p.partition) {
+                Ok(at) => {
+                    let known = &mut self.partitions[at];
+                    known.range.end = p.range.end;
+                    known.records += p.records;
+                    known.tail = p.tail;
+                }
+                Err(at) => self.partitions.insert(at, p),
+            }
+        }
+        self.accounting.add(&later.accounting);
+        self.bytes += later.bytes;
+        for e in later.field_errors {
+            match self.field_errors.iter_mut().find(|k| (&k.table, &k.column) == (&e.table, &e.column)) {
+                Some(known) => known.count += e.count,
+                None => self.field_errors.push(e),
+            }
+        }
+        later.unknown_fields.into_iter().for_each(|u| unknown::add(&mut self.unknown_fields, u));
+        Ok(())
+    }
+
+    fn place(&self, partition: &TopicPartition) -> Result<usize, usize> {
+        self.partitions.binary_search_by(|p| p.partition.cmp(partition))
+    }
 }
 
 /// What was read of one partition.
@@ -80,6 +121,16 @@ pub struct SealedTable {
 }
 
 impl SealedTable {
+    /// Its columns; `None` where the batch's number goes.
+    pub fn columns(&self) -> &[Option<ArrayRef>] {
+        &self.columns
+    }
+
+    /// Bytes of memory that they hold.
+    pub fn memory(&self) -> u64 {
+        self.columns.iter().flatten().map(|c| c.get_array_memory_size() as u64).sum()
+    }
+
     /// The rows, with `batch_id`, the slot's number, in the columns that ask for it. Cheap: arrays are shared.
     pub fn record_batch(&self, batch_id: u64) -> RecordBatch {
         let columns = self.columns.iter().map(|c| c.clone().unwrap_or_else(|| batch_ids(batch_id, self.rows)));

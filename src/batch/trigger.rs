@@ -5,19 +5,6 @@ use std::time::Duration;
 use super::limits::{MAX_BYTES, MAX_FILES, MAX_MESSAGES};
 use crate::config::settings;
 
-/// Why a batch is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SealReason {
-    /// A tick of the interval has come.
-    Interval,
-    /// `trigger.max_bytes` is reached.
-    Bytes,
-    /// `trigger.max_rows` is reached.
-    Rows,
-    /// Its rows are of as many partitions as a batch can land.
-    Partitions,
-}
-
 /// How large a batch is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Size {
@@ -59,21 +46,9 @@ impl Trigger {
         Duration::new(u64::try_from(tick / 1_000_000_000).unwrap_or(u64::MAX), nanos_of_second)
     }
 
-    /// Whether a batch opened at `opened_at`, when its first message came, is to be sealed. Never without a
-    /// message. If the ones before took longer than the interval, at once.
-    pub fn due(&self, now: Duration, opened_at: Duration, size: Size) -> Option<SealReason> {
-        let Size { bytes, messages, files } = size;
-        if messages == 0 {
-            None
-        } else if bytes >= self.max_bytes {
-            Some(SealReason::Bytes)
-        } else if messages >= self.max_messages {
-            Some(SealReason::Rows)
-        } else if files >= MAX_FILES {
-            Some(SealReason::Partitions)
-        } else {
-            (now >= self.tick_after(opened_at)).then_some(SealReason::Interval)
-        }
+    /// Whether a batch is large enough to be sealed at once.
+    pub fn is_large(&self, size: Size) -> bool {
+        size.bytes >= self.max_bytes || size.messages >= self.max_messages || size.files >= MAX_FILES
     }
 }
 
@@ -100,33 +75,26 @@ mod tests {
     #[test]
     fn ticks_are_fixed() {
         let t = trigger(10_000, 100, 10);
-        for (now, opened, want) in [
-            (9_999, 0, None),
-            (10_000, 0, Some(SealReason::Interval)),
-            (19_999, 10_000, None),
-            (20_000, 10_000, Some(SealReason::Interval)),
+        for (opened, tick) in [
+            (0, 10_000),
+            (9_999, 10_000),
+            (10_000, 20_000),
             // Opened in the middle of an interval: only the rest of it.
-            (20_000, 17_000, Some(SealReason::Interval)),
-            // The commit of the batch before took until 23 s: at once, and then in step again.
-            (23_000, 10_000, Some(SealReason::Interval)),
-            (29_999, 23_000, None),
-            (30_000, 23_000, Some(SealReason::Interval)),
+            (17_000, 20_000),
+            // The commit of the batch before took until 23 s: in step again.
+            (23_000, 30_000),
         ] {
-            assert_eq!(t.due(ms(now), ms(opened), size(1, 1)), want, "{now} {opened}");
+            assert_eq!(t.tick_after(ms(opened)), ms(tick), "{opened}");
         }
-        assert_eq!(t.tick_after(ms(23_000)), ms(30_000));
+        assert_eq!(trigger(0, 100, 10).tick_after(ms(5)), ms(5));
     }
 
     #[test]
-    fn size_does_not_wait_and_empty_never_runs() {
+    fn size_does_not_wait() {
         let t = trigger(10_000, 100, 10);
-        assert_eq!(t.due(ms(1), ms(0), size(99, 9)), None);
-        assert_eq!(t.due(ms(1), ms(0), size(100, 9)), Some(SealReason::Bytes));
-        assert_eq!(t.due(ms(1), ms(0), size(99, 10)), Some(SealReason::Rows));
-        assert_eq!(t.due(ms(99_000), ms(0), size(0, 0)), None);
-        let of = |files| t.due(ms(1), ms(0), Size { files, ..size(9, 9) });
-        assert_eq!((of(MAX_FILES - 1), of(MAX_FILES)), (None, Some(SealReason::Partitions)));
-        assert_eq!(trigger(0, 100, 10).due(ms(5), ms(5), size(1, 1)), Some(SealReason::Interval));
-        assert_eq!(trigger(1, u64::MAX, u64::MAX).due(ms(0), ms(0), size(MAX_BYTES / 2, 1)), Some(SealReason::Bytes));
+        assert!(!t.is_large(size(99, 9)) && t.is_large(size(100, 9)) && t.is_large(size(99, 10)));
+        let of = |files| t.is_large(Size { files, ..size(9, 9) });
+        assert!(!of(MAX_FILES - 1) && of(MAX_FILES));
+        assert!(trigger(1, u64::MAX, u64::MAX).is_large(size(MAX_BYTES / 2, 1)));
     }
 }

@@ -45,3 +45,18 @@ impl UnknownFields {
         tables.flat_map(of).collect()
     }
 }
+
+/// Adds one to the counts of a batch, of which each table has no more than it would have in one piece.
+pub(super) fn add(counts: &mut Vec<UnknownField>, mut more: UnknownField) {
+    let of_table = counts.iter().filter(|c| c.table == more.table && c.field != OTHERS).count();
+    let same = |c: &UnknownField, field: &str| c.table == more.table && c.field == field;
+    let mut at = counts.iter().position(|c| same(c, &more.field));
+    if at.is_none() && of_table >= MOST {
+        at = counts.iter().position(|c| same(c, OTHERS));
+        OTHERS.clone_into(&mut more.field);
+    }
+    match at {
+        Some(at) => counts[at].count += more.count,
+        None => counts.push(more),
+    }
+}

@@ -108,7 +108,7 @@ const NAME: &str = "letters, digits and _";
 const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id; or date(…), hour(…) of kafka.timestamp, a field or a path";
 
 #[rustfmt::skip]
-const KEYS: [Key; 40] = [
+const KEYS: [Key; 41] = [
     key("job", Text(scalar::job), "landfall", "letters, digits, `.`, `_`, `-`, the first a letter or digit",
         "The job's name: in file footers, owner files and the consumer group's name."),
     key("migrations", Text(scalar::some_text), "migrations", "a folder's path",
@@ -133,6 +133,9 @@ const KEYS: [Key; 40] = [
     key("trigger.interval", Duration, "10s", "", "A micro-batch is closed at every such tick, counted from the start of the process …"),
     key("trigger.max_bytes", Size, "64MiB", "", "… or when its messages have this many bytes."),
     key("trigger.max_rows", Count, "500000", "", "… or when it has this many messages."),
+
+    key("memory.max", Size, "96MiB", "",
+        "What may be held on the way from Kafka to the storage, the Kafka client's queue included; at half of it a batch is closed early, at all of it reading pauses."),
 
     key("storage.url", Text(scalar::storage_url), "hdfs://localhost:8020", "hdfs://host:port, hdfs://nameservice or file:///folder",
         "Where the files live; every path is below it."),

@@ -8,8 +8,8 @@ use super::problem::{ConfigError, Problem};
 use super::reader::{Reader, text};
 use super::scalar;
 use super::settings::{
-    ColumnSource, Kafka, Log, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets, Storage,
-    TableSettings, Tombstones, Trigger, Unrouted,
+    ColumnSource, Kafka, Log, Memory, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets,
+    Storage, TableSettings, Tombstones, Trigger, Unrouted,
 };
 use super::tree::{Node, join_path};
 use super::{source, when};
@@ -42,6 +42,7 @@ fn settings(reader: &mut Reader<'_>) -> Settings {
             max_bytes: reader.size("trigger.max_bytes"),
             max_rows: reader.count("trigger.max_rows"),
         },
+        memory: Memory { max: reader.size("memory.max") },
         storage: storage(reader),
         log: Log {
             slots_per_epoch: reader.count("log.slots_per_epoch"),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub kafka: Kafka,
     /// `[trigger]`
     pub trigger: Trigger,
+    /// `[memory]`
+    pub memory: Memory,
     /// `[storage]`
     pub storage: Storage,
     /// `[log]`.
@@ -92,6 +94,28 @@ pub struct Trigger {
     pub max_bytes: NonZeroU64,
     /// `max_rows`: messages of one batch. Default 500 000.
     pub max_rows: NonZeroU64,
+}
+
+/// `[memory]`: what may be held on the way from Kafka to the storage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// `max`: bytes. Default 96 MiB.
+    pub max: NonZeroU64,
+}
+
+/// Messages that wait between the source and the rest: its channel, full of the largest chunks.
+const CHANNEL: u64 = 8 << 20;
+
+impl Memory {
+    /// Bytes that the Kafka client may have fetched ahead.
+    pub fn queue(&self) -> u64 {
+        (self.max.get() / 8).clamp(4 << 20, 64 << 20)
+    }
+
+    /// Bytes for all that comes after the source.
+    pub fn between(&self) -> u64 {
+        self.max.get().saturating_sub(self.queue() + CHANNEL)
+    }
 }
 
 /// `[storage]`. Printed with `{:?}` it hides the values of secret properties.

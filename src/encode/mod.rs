@@ -4,6 +4,7 @@
 //! timestamps as INT96 and decimals as byte arrays of fixed length, which are the only forms of them that all three
 //! read. See `docs/decisions/0003`.
 
+mod file_writer;
 pub mod inspect;
 mod int96;
 pub mod letters;
@@ -11,13 +12,13 @@ mod options;
 pub mod read_back;
 mod text;
 mod types;
-mod write;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 
 use crate::fault::Fault;
+pub use file_writer::{FileWriter, FinishedFile};
 pub use options::EncodeOptions;
 pub use read_back::{ReadBack, ReadBackError};
 
@@ -68,9 +69,10 @@ impl EncodeError {
 /// Decimal128, Utf8, Binary, Date32, Timestamp in microseconds with a zone, and List, Map (of Utf8 to anything) and
 /// Struct of these but Timestamp, to any depth.
 pub fn parquet(batch: &RecordBatch, options: &EncodeOptions) -> Result<EncodedFile, EncodeError> {
-    let bytes = Bytes::from(write::file(batch, options)?);
-    let crc32c = crc32c::crc32c(&bytes);
-    Ok(EncodedFile { rows: batch.num_rows() as u64, crc32c, bytes })
+    let mut writer = FileWriter::new(&batch.schema(), options.clone())?;
+    let columns: Vec<_> = batch.columns().iter().cloned().map(Some).collect();
+    writer.write(&columns, batch.num_rows())?;
+    writer.finish(Vec::new())?.file(0)
 }
 
 #[cfg(test)]

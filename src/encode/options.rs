@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use arrow_schema::Field;
 use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -16,6 +17,8 @@ pub struct EncodeOptions {
     pub plain_columns: Vec<String>,
     /// Columns without dictionary, with statistics: nearly all different, but compared.
     pub no_dictionary: Vec<String>,
+    /// Columns of type bigint that hold one number in all rows, which is given when the file is complete.
+    pub numbered_columns: Vec<String>,
     /// Rows of a row group at most. Default 1,000,000.
     pub max_group_rows: NonZeroUsize,
 }
@@ -23,7 +26,13 @@ pub struct EncodeOptions {
 impl Default for EncodeOptions {
     fn default() -> EncodeOptions {
         let max_group_rows = const { NonZeroUsize::new(1_000_000).expect("is not zero") };
-        EncodeOptions { footer: Vec::new(), plain_columns: Vec::new(), no_dictionary: Vec::new(), max_group_rows }
+        EncodeOptions {
+            footer: Vec::new(),
+            plain_columns: Vec::new(),
+            no_dictionary: Vec::new(),
+            numbered_columns: Vec::new(),
+            max_group_rows,
+        }
     }
 }
 
@@ -34,6 +43,10 @@ const CREATED_BY: &str = concat!("landfall version ", env!("CARGO_PKG_VERSION"))
 const PAGE_BYTES: usize = 1 << 20;
 
 impl EncodeOptions {
+    pub(super) fn is_numbered(&self, field: &Field) -> bool {
+        self.numbered_columns.contains(field.name())
+    }
+
     pub(super) fn properties(&self) -> WriterProperties {
         let footer: Vec<_> = self.footer.iter().map(|(k, v)| KeyValue::new(k.clone(), v.clone())).collect();
         let mut properties = WriterProperties::builder()

@@ -1,7 +1,7 @@
 //! Messages as they come from a source: many in one allocation, so that none is copied twice.
 
 use super::headers::Headers;
-use super::offset::TopicPartition;
+use super::offset::{Offset, TopicPartition};
 
 /// One Kafka message, borrowed from its chunk.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,23 @@ impl Chunk {
     /// Bytes of all keys, values and headers.
     pub fn byte_size(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The position after the last message of each partition.
+    pub fn ends(&self) -> Vec<(&TopicPartition, Offset)> {
+        let mut ends: Vec<Option<i64>> = vec![None; self.partitions.len()];
+        let mut missing = ends.len();
+        for m in self.records.iter().rev() {
+            let end = &mut ends[m.partition as usize];
+            if end.is_none() {
+                *end = Some(m.offset);
+                missing -= 1;
+                if missing == 0 {
+                    break;
+                }
+            }
+        }
+        self.partitions.iter().zip(ends).filter_map(|(p, last)| Some((p, Offset::after(last?)))).collect()
     }
 
     /// The messages in order.

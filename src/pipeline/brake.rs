@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use crate::batch::ceiling::{Ceiling, Exceeded};
-use crate::batch::{BatchBuffer, Plan};
+use crate::batch::{Buried, Plan};
 
 /// How often a pause is spoken of.
 const SAID_EVERY: Duration = Duration::from_secs(600);
@@ -23,10 +23,12 @@ impl Brake {
         Brake { ceiling: Ceiling::new(&plan.messages), on: None, said: None }
     }
 
-    /// After a chunk of messages was put into the buffer: pauses, if there are too many dead letters.
-    pub(super) fn after(&mut self, messages: usize, buffer: &mut BatchBuffer, now: Duration) {
-        self.ceiling.read(messages as u64, &buffer.take_buried(), now);
-        self.on = self.ceiling.exceeded(now);
+    /// After so many messages were decoded, of which some are dead letters: pauses, if these are too many.
+    pub(super) fn after(&mut self, messages: u64, buried: &[Buried], now: Duration) {
+        self.ceiling.read(messages, buried, now);
+        if let Some(e) = self.ceiling.exceeded(now) {
+            self.on = Some(e);
+        }
     }
 
     /// Lets go, and says why it was on.
@@ -81,6 +83,7 @@ pub(super) fn advice(e: &Exceeded) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::BatchBuffer;
     use crate::config::load_embedded;
     use crate::model::{Offset, Record, TopicPartition};
     use crate::schema::migrations;
@@ -104,7 +107,7 @@ mod tests {
             let headers = crate::model::Headers::default();
             let (partition, timestamp_ms, key) = (&partition, None, None);
             buffer.push(&Record { partition, offset, timestamp_ms, key, value, headers }).unwrap();
-            brake.after(1, &mut buffer, Duration::from_secs(now));
+            brake.after(1, &buffer.take_buried(), Duration::from_secs(now));
         };
         (0..3).for_each(|offset| bad(&mut brake, offset, 5));
         assert!(!brake.is_on() && brake.look(Duration::from_secs(5)).is_none());

@@ -1,12 +1,15 @@
-//! A sealed batch as the commit wants it: encoded on demand, as often as it takes.
+//! The batch that is filled, and what is committed of it: its rows are encoded as they come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::batch::{Plan, SealedBatch, SealedPartition, SealedTable};
+use super::lane::{Footer, Lane};
+use super::memory::Memory;
+use super::workers::Workers;
+use crate::batch::{Plan, SealedBatch, SealedPartition, Size, Source};
 use crate::checkpoint::{PartitionEntry, ReplayEntry, topic_in_rows};
 use crate::commit::{Batch, Content, ContentError, DataFile};
-use crate::encode::{self, EncodeOptions};
-use crate::model::Slot;
+use crate::model::{BrokenChain, Slot};
 
 /// What encoding needs besides the rows.
 #[derive(Debug)]
@@ -19,31 +22,91 @@ pub struct EncodeContext {
     pub locations: Vec<String>,
 }
 
+/// A table of the plan, and a partition of it.
+type Place = (usize, Option<String>);
+
+/// The batch that takes what is read.
 #[derive(Debug)]
-struct Rows {
-    tables: Vec<SealedTable>,
-    /// The batch's offsets, for the footers: the log can be rebuilt from the data after a disaster.
-    offsets: String,
-    /// The same of the dead letters that it lands.
-    replay: String,
-    names_slot: bool,
+pub(super) struct OpenBatch {
+    /// What was read, without the rows.
+    read: SealedBatch,
+    lanes: BTreeMap<Place, Arc<Lane>>,
     context: Arc<EncodeContext>,
+    memory: Memory,
 }
 
-/// Turns a sealed batch into what is committed.
-pub(super) fn to_commit(sealed: SealedBatch, context: &Arc<EncodeContext>) -> Batch {
-    let partitions: Vec<PartitionEntry> = sealed.partitions.iter().map(entry).collect();
+impl OpenBatch {
+    pub(super) fn new(context: Arc<EncodeContext>, memory: Memory) -> OpenBatch {
+        OpenBatch { read: SealedBatch::default(), lanes: BTreeMap::new(), context, memory }
+    }
+
+    /// Adds what was read next. `workers` begin to encode its rows; without them they wait until the files are asked for.
+    pub(super) fn add(&mut self, mut piece: SealedBatch, workers: Option<&Workers>) -> Result<(), BrokenChain> {
+        let tables = std::mem::take(&mut piece.tables);
+        if self.read.accounting.read == 0 {
+            self.read = piece;
+        } else {
+            self.read.extend(piece)?;
+        }
+        for rows in tables {
+            let new = || Arc::new(Lane::new(rows.table, self.context.clone(), &self.memory));
+            let lane = self.lanes.entry((rows.table, rows.partition.clone())).or_insert_with(new);
+            lane.add(rows);
+            if let Some(workers) = workers {
+                lane.encode(workers);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.accounting.read == 0
+    }
+
+    pub(super) fn size(&self) -> Size {
+        Size { bytes: self.read.bytes, messages: self.read.accounting.read, files: self.lanes.len() }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = OpenBatch::new(self.context.clone(), self.memory.clone());
+    }
+
+    /// Hands out what was read, and the batch to commit, and begins the next. `workers` end its files meanwhile.
+    pub(super) fn seal(&mut self, workers: Option<&Workers>) -> (SealedBatch, Batch) {
+        let next = OpenBatch::new(self.context.clone(), self.memory.clone());
+        let OpenBatch { read, lanes, context, .. } = std::mem::replace(self, next);
+        let partitions: Vec<PartitionEntry> = read.partitions.iter().map(entry).collect();
+        let replay: Vec<ReplayEntry> = read.replayed.entries();
+        let footer = Arc::new(footer(&context.job, &partitions, &replay));
+        if let Some(workers) = workers {
+            for lane in lanes.values() {
+                let (lane, footer) = (lane.clone(), footer.clone());
+                // What comes of it is asked for again when the files are.
+                workers.run(move || _ = lane.finish(&footer));
+            }
+        }
+        let names_slot = lanes.keys().any(|(t, _)| context.plan.tables[*t].sources.contains(&Source::BatchId));
+        let content = Files { lanes: lanes.into_iter().collect(), footer, names_slot, context };
+        let batch = Batch { partitions, replay, counts: read.accounting, content: Box::new(content) };
+        (read, batch)
+    }
+}
+
+/// A batch's offsets, so that the log can be rebuilt from the data after a disaster.
+fn footer(job: &str, partitions: &[PartitionEntry], replay: &[ReplayEntry]) -> Footer {
     let offsets = partitions.iter().map(|p| format!("{}[{}]:{}-{}", p.topic, p.p, p.start, p.end));
-    let offsets = offsets.collect::<Vec<_>>().join(",");
-    let replay: Vec<ReplayEntry> = sealed.replayed.entries();
     let letters = replay.iter().flat_map(|e| e.ranges().map(move |r| (e, r)));
     let letters =
         letters.map(|(e, r)| format!("{}[{}]:{}-{}", topic_in_rows(&e.topic, e.incarnation), e.p, r.start, r.end));
-    let letters = letters.collect::<Vec<_>>().join(",");
-    let planned = |t: &SealedTable| &context.plan.tables[t.table];
-    let names_slot = sealed.tables.iter().any(|t| planned(t).sources.contains(&crate::batch::Source::BatchId));
-    let content = Rows { tables: sealed.tables, offsets, replay: letters, names_slot, context: context.clone() };
-    Batch { partitions, replay, counts: sealed.accounting, content: Box::new(content) }
+    let mut footer = vec![
+        ("landfall.job".to_owned(), job.to_owned()),
+        ("landfall.offsets".to_owned(), offsets.collect::<Vec<_>>().join(",")),
+    ];
+    if !replay.is_empty() {
+        footer.push(("landfall.replay".to_owned(), letters.collect::<Vec<_>>().join(",")));
+    }
+    footer
 }
 
 fn entry(p: &SealedPartition) -> PartitionEntry {
@@ -58,38 +121,33 @@ fn entry(p: &SealedPartition) -> PartitionEntry {
     }
 }
 
-impl Rows {
-    fn file(&self, rows: &SealedTable, slot: Slot) -> Result<DataFile, ContentError> {
-        let planned = &self.context.plan.tables[rows.table];
-        let options = EncodeOptions {
-            footer: vec![
-                ("landfall.job".to_owned(), self.context.job.clone()),
-                ("landfall.offsets".to_owned(), self.offsets.clone()),
-            ]
-            .into_iter()
-            .chain((!self.replay.is_empty()).then(|| ("landfall.replay".to_owned(), self.replay.clone())))
-            .collect(),
-            plain_columns: planned.raw_columns.clone(),
-            no_dictionary: planned.timestamp_text_columns.clone(),
-            ..EncodeOptions::default()
-        };
-        let encoded = encode::parquet(&rows.record_batch(slot.0), &options)
-            .map_err(|e| ContentError { table: rows.name.clone(), reason: e.to_string() })?;
-        Ok(DataFile {
-            table: rows.name.clone(),
-            location: self.context.locations[rows.table].clone(),
-            partition: rows.partition.clone(),
-            schema: planned.table.fingerprint(),
-            rows: encoded.rows,
-            crc32c: encoded.crc32c,
-            bytes: encoded.bytes,
-        })
-    }
+#[derive(Debug)]
+struct Files {
+    lanes: Vec<(Place, Arc<Lane>)>,
+    footer: Arc<Footer>,
+    names_slot: bool,
+    context: Arc<EncodeContext>,
 }
 
-impl Content for Rows {
+impl Content for Files {
     fn files(&self, slot: Slot) -> Result<Vec<DataFile>, ContentError> {
-        self.tables.iter().map(|t| self.file(t, slot)).collect()
+        let file = |((table, partition), lane): &(Place, Arc<Lane>)| {
+            let planned = &self.context.plan.tables[*table].table;
+            let number = i64::try_from(slot.0).unwrap_or(i64::MAX);
+            let wrong =
+                |e: crate::encode::EncodeError| ContentError { table: planned.name.clone(), reason: e.to_string() };
+            let encoded = lane.finish(&self.footer)?.file(number).map_err(wrong)?;
+            Ok(DataFile {
+                table: planned.name.clone(),
+                location: self.context.locations[*table].clone(),
+                partition: partition.clone(),
+                schema: planned.fingerprint(),
+                rows: encoded.rows,
+                crc32c: encoded.crc32c,
+                bytes: encoded.bytes,
+            })
+        };
+        self.lanes.iter().map(file).collect()
     }
 
     fn names_slot(&self) -> bool {

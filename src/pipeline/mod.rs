@@ -4,12 +4,17 @@
 
 mod brake;
 mod content;
+mod error;
+mod intake;
+mod lane;
 pub mod letters;
+mod memory;
+mod parts;
 mod positions;
 mod report;
 mod work;
+mod workers;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,87 +24,35 @@ use tracing::{debug, error, info, warn};
 
 use brake::{Brake, advice};
 pub use content::EncodeContext;
-use content::to_commit;
+use content::OpenBatch;
+pub use error::PipelineError;
+use intake::{Decoded, Intake};
+pub use memory::Memory;
+pub use parts::Parts;
 use positions::{LogPosition, Positions};
 pub use report::Reporter;
 pub use work::Upkeep;
 use work::{Done, Sealed, Work};
+pub use workers::Workers;
 
-use crate::batch::{BatchBuffer, Plan, PushError, SealedBatch, Trigger};
-use crate::commit::{Committed, Committer, LogError};
+use crate::batch::Trigger;
+use crate::commit::{Committed, Committer};
 use crate::failpoint;
-use crate::fault::Fault;
-use crate::model::{Accounting, BrokenChain, Chunk, Offset, TopicPartition};
+use crate::model::{Chunk, Offset, TopicPartition};
 use crate::source::{Event, Hold, Source, SourceError};
 
 /// How often the log is read for an operator's word while partitions are stopped.
 const HALTED_EVERY: Duration = Duration::from_secs(5);
 
-/// Why a pipeline ended before it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// A message is not taken.
-    #[error("{0}")]
-    Message(#[from] PushError),
-    /// A message was not accounted for: a bug. Nothing of the batch is landed.
-    #[error("the batch does not add up, and is not landed: {0:?}")]
-    Unaccounted(Accounting),
-    /// More dead letters than the configuration allows, in a bounded run.
-    #[error("{0}")]
-    Ceiling(String),
-    /// Offsets do not chain: a bug.
-    #[error("{0}")]
-    Chain(#[from] BrokenChain),
-    /// The log cannot be written.
-    #[error("{0}")]
-    Log(#[from] LogError),
-    /// The source cannot go on.
-    #[error("{0}")]
-    Source(#[from] SourceError),
-}
-
-impl PipelineError {
-    /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
-        match self {
-            PipelineError::Message(e) => e.fault(),
-            PipelineError::Ceiling(_) => Fault::BadData,
-            PipelineError::Chain(_) | PipelineError::Unaccounted(_) => Fault::Bug,
-            PipelineError::Log(e) => e.fault(),
-            PipelineError::Source(e) => e.fault(),
-        }
-    }
-}
-
-/// What a pipeline is made of.
-pub struct Parts {
-    /// Where messages come from.
-    pub source: Box<dyn Source>,
-    /// Tables, columns, routes.
-    pub plan: Arc<Plan>,
-    /// When a batch is closed.
-    pub trigger: Trigger,
-    /// How rows are encoded.
-    pub encode: Arc<EncodeContext>,
-    /// Lands batches.
-    pub committer: Committer,
-    /// Tells the world.
-    pub reporter: Reporter,
-    /// What is looked after beside.
-    pub upkeep: Upkeep,
-    /// Whether messages that retention took are skipped, with a record in the log, instead of stopping their partition.
-    pub record_gaps: bool,
-    /// `run --available-now`: read up to these offsets, then end.
-    pub until: Option<BTreeMap<TopicPartition, i64>>,
-}
-
 /// One job's flow.
 pub struct Pipeline {
     source: Box<dyn Source>,
-    buffer: BatchBuffer,
+    intake: Intake,
+    open: OpenBatch,
     brake: Brake,
     trigger: Trigger,
-    encode: Arc<EncodeContext>,
+    workers: Workers,
+    memory: Memory,
     reporter: Reporter,
     positions: Positions,
     /// Where the log is; `None` while the committing task has it.
@@ -110,7 +63,9 @@ pub struct Pipeline {
     record_gaps: bool,
     /// Gaps that are to be recorded.
     gaps: Vec<(TopicPartition, Offset, i64)>,
-    /// The group waits for the buffer to be landed.
+    /// What is under way is decoded and sealed before more is taken.
+    closing: bool,
+    /// The group waits until what was read is landed.
     flushing: Option<Hold>,
     begun: Instant,
     opened_at: Duration,
@@ -122,12 +77,16 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline that has not begun.
     pub fn new(parts: Parts) -> Pipeline {
+        let (workers, memory) = (parts.workers, parts.memory);
+        let until = parts.until.clone().map(Arc::new);
         Pipeline {
             source: parts.source,
             brake: Brake::new(&parts.plan),
-            buffer: BatchBuffer::new(parts.plan),
+            intake: Intake::new(parts.plan, workers.clone(), memory.clone(), until),
+            open: OpenBatch::new(parts.encode, memory.clone()),
             trigger: parts.trigger,
-            encode: parts.encode,
+            workers,
+            memory,
             reporter: parts.reporter,
             positions: Positions::new(parts.until),
             committer: Some(parts.committer),
@@ -136,6 +95,7 @@ impl Pipeline {
             upkeep_due: Instant::now() + parts.upkeep.every,
             record_gaps: parts.record_gaps,
             gaps: Vec::new(),
+            closing: false,
             flushing: None,
             begun: Instant::now(),
             opened_at: Duration::ZERO,
@@ -153,8 +113,15 @@ impl Pipeline {
                 break;
             }
             self.reporter.paused(self.brake.look(self.begun.elapsed()));
-            let wants_data = !self.stopping && !self.brake.is_on() && !self.positions.moving() && !self.full();
+            let wants_data = !self.stopping
+                && !self.closing
+                && !self.brake.is_on()
+                && !self.positions.moving()
+                && self.intake.has_room();
+            // What is decoded waits while the open batch cannot take it.
+            let takes_rows = !self.full();
             let (tick, nap) = (self.next_tick(), self.brake.nap(self.begun.elapsed()));
+            let unit_due = self.intake.due();
             tokio::select! {
                 biased;
                 asked = stop.wait_for(|s| *s), if !self.stopping => {
@@ -164,10 +131,13 @@ impl Pipeline {
                     self.stopping = true;
                 }
                 done = wait_for(&mut self.task) => self.finish_work(done)?,
+                decoded = self.intake.decoded(), if takes_rows => self.add(decoded)?,
                 event = self.source.next(wants_data) => self.take(event)?,
+                () = self.memory.freed(), if !wants_data || !takes_rows => {}
+                () = tokio::time::sleep(unit_due.unwrap_or_default()), if unit_due.is_some() => self.intake.decode(),
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.positions.bounded() => {}
                 () = tokio::time::sleep(nap), if self.brake.is_on() => {}
-                () = tokio::time::sleep(tick), if self.committer.is_some() && !self.buffer.is_empty() => {}
+                () = tokio::time::sleep(tick), if self.committer.is_some() && !self.is_empty() && !self.closing => {}
                 () = tokio::time::sleep_until(self.upkeep_due.into()), if self.committer.is_some() => {}
             }
         }
@@ -176,12 +146,22 @@ impl Pipeline {
     }
 
     fn finished(&self) -> bool {
-        self.stopping && self.task.is_none() && self.buffer.is_empty()
+        self.stopping && self.task.is_none() && self.is_empty()
     }
 
+    /// Whether nothing was read that is not landed.
+    fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.intake.is_empty()
+    }
+
+    /// A batch that is due by its size, or all the memory, and it cannot be sealed because the one before still commits.
     fn full(&self) -> bool {
-        // A batch that is due by its size, and cannot be sealed yet because the one before still commits.
-        self.task.is_some() && self.trigger.due(Duration::ZERO, Duration::ZERO, self.buffer.size()).is_some()
+        self.task.is_some() && (self.trigger.is_large(self.open.size()) || self.memory.is_full())
+    }
+
+    /// Whether the open batch is to be landed as it is, whatever else is under way.
+    fn is_large(&self) -> bool {
+        !self.open.is_empty() && (self.trigger.is_large(self.open.size()) || self.memory.is_half_full())
     }
 
     fn next_tick(&self) -> Duration {
@@ -193,11 +173,18 @@ impl Pipeline {
         if self.task.is_some() {
             return Ok(());
         }
-        let due = self.trigger.due(self.begun.elapsed(), self.opened_at, self.buffer.size()).is_some();
         let all_read = self.positions.all_read(Instant::now());
-        let flush = (self.stopping || all_read || self.flushing.is_some()) && !self.buffer.is_empty();
-        let work = if flush {
+        let flush = self.stopping || all_read || self.flushing.is_some();
+        let tick = !self.is_empty() && self.begun.elapsed() >= self.trigger.tick_after(self.opened_at);
+        self.closing = (flush || self.closing || tick) && !self.is_empty();
+        if self.closing {
+            self.intake.decode();
+        }
+        let whole = self.closing && self.intake.is_empty();
+        let work = if flush && whole {
             Work::Commit(self.seal()?)
+        } else if flush && self.closing {
+            return Ok(());
         } else if let Some((partition, to, missing)) = self.gaps.pop() {
             Work::AcceptGap { partition, to, missing }
         } else if self.positions.moving() && !self.stopping {
@@ -205,9 +192,11 @@ impl Pipeline {
         } else if Instant::now() >= self.upkeep_due && !self.stopping {
             // Before a batch that is due: where commits take longer than the trigger, one always is.
             Work::Upkeep(self.upkeep)
-        } else if due {
+        } else if whole || self.is_large() {
             failpoint::reached("trigger");
             Work::Commit(self.seal()?)
+        } else if self.closing {
+            return Ok(());
         } else {
             self.stopping |= all_read;
             // Nothing is left to be landed: the group need not wait.
@@ -221,14 +210,16 @@ impl Pipeline {
 
     fn seal(&mut self) -> Result<Sealed, PipelineError> {
         let since = Instant::now();
-        let mut batch: SealedBatch = self.buffer.seal();
-        let read: u64 = batch.partitions.iter().map(|p| p.records).sum();
-        if !batch.accounting.balances() || batch.accounting.read != read {
-            return Err(PipelineError::Unaccounted(batch.accounting));
+        let (mut read, batch) = self.open.seal(Some(&self.workers));
+        let records: u64 = read.partitions.iter().map(|p| p.records).sum();
+        if !read.accounting.balances() || read.accounting.read != records {
+            return Err(PipelineError::Unaccounted(read.accounting));
         }
-        let (field_errors, bytes) = (batch.field_errors.clone(), batch.bytes);
-        let unknown_fields = std::mem::take(&mut batch.unknown_fields);
-        Ok(Sealed { batch: Arc::new(to_commit(batch, &self.encode)), field_errors, unknown_fields, bytes, since })
+        self.opened_at = self.begun.elapsed();
+        self.closing = false;
+        let field_errors = std::mem::take(&mut read.field_errors);
+        let unknown_fields = std::mem::take(&mut read.unknown_fields);
+        Ok(Sealed { batch: Arc::new(batch), field_errors, unknown_fields, bytes: read.bytes, since })
     }
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {
@@ -253,7 +244,7 @@ impl Pipeline {
                 }
                 Committed::Superseded => {
                     warn!("another daemon landed messages of this batch: dropping it and reading on behind them");
-                    self.buffer.clear();
+                    self.forget();
                     self.positions.reposition();
                 }
             },
@@ -272,7 +263,7 @@ impl Pipeline {
         let again = self.positions.revive(says);
         if !again.is_empty() {
             info!(partitions = ?names(&again), "the log says how to go on with partitions that were stopped");
-            self.buffer.clear();
+            self.forget();
             self.reporter.revived(&again);
             self.positions.reposition();
         }
@@ -286,7 +277,7 @@ impl Pipeline {
         match event {
             Some(Event::Assigned { generation, partitions }) => {
                 info!(partitions = ?names(&partitions), "the consumer group gave us partitions");
-                self.buffer.clear();
+                self.forget();
                 self.flushing = None;
                 self.positions.assigned(generation, partitions);
             }
@@ -296,21 +287,24 @@ impl Pipeline {
                 self.gaps.clear();
                 if lost {
                     // Who has the partitions now reads it again.
-                    self.buffer.clear();
+                    self.forget();
                 } else {
-                    debug!(messages = self.buffer.messages(), "the group takes our partitions: landing what is read");
+                    debug!(
+                        messages = self.open.size().messages,
+                        "the group takes our partitions: landing what is read"
+                    );
                     self.flushing = Some(hold);
                 }
             }
             Some(Event::Positioned { session, positions }) if self.positions.is_current(session) => {
                 for (tp, offset) in &positions {
-                    self.buffer.start(tp.clone(), *offset, self.positions.incarnation(tp))?;
+                    self.intake.start(tp.clone(), *offset, self.positions.incarnation(tp));
                 }
                 self.positions.positioned(&positions);
                 self.reporter.reading(&positions);
                 self.tell_what_is_left(0);
             }
-            Some(Event::Messages { session, chunk }) if self.positions.is_current(session) => self.read(&chunk),
+            Some(Event::Messages { session, chunk }) if self.positions.is_current(session) => self.read(chunk),
             Some(Event::EndReached { session, partition }) if self.positions.is_current(session) => {
                 self.positions.end_reached(partition, Instant::now());
                 self.tell_what_is_left(0);
@@ -342,34 +336,44 @@ impl Pipeline {
         }
     }
 
-    fn read(&mut self, chunk: &Chunk) {
-        if self.buffer.is_empty() {
+    fn read(&mut self, chunk: Chunk) {
+        if self.is_empty() {
             self.opened_at = self.begun.elapsed();
         }
-        let mut read = 0;
-        for record in chunk.records() {
-            if !self.positions.within_bound(&record) {
-                continue;
-            }
-            if let Err(e) = self.buffer.push(&record) {
-                // What lies before this message is landed; the message itself is read again by the next start.
-                self.failure = Some(e.into());
-                self.stopping = true;
-                return;
-            }
-            self.positions.read(&record);
-            read += 1;
+        for (partition, end) in chunk.ends() {
+            self.positions.read(partition, end);
         }
+        self.intake.push(chunk);
+    }
+
+    /// Adds what was decoded to the open batch.
+    fn add(&mut self, decoded: Decoded) -> Result<(), PipelineError> {
+        let Decoded { piece, buried, error, .. } = decoded;
+        let read = piece.accounting.read;
+        self.open.add(piece, Some(&self.workers))?;
         self.tell_what_is_left(read);
-        // Of a chunk all is taken, so that nothing of it waits beside the source.
+        if let Some(e) = error {
+            // What lies before this message is landed; the message itself is read again by the next start.
+            self.intake.drop_undecoded();
+            self.failure = Some(e.into());
+            self.stopping = true;
+        }
         let now = self.begun.elapsed();
-        self.brake.after(chunk.len(), &mut self.buffer, now);
+        buried.iter().for_each(|(messages, buried)| self.brake.after(*messages, buried, now));
         // A run that is to end does not wait for anybody.
         if let Some(e) = self.brake.release_if(self.positions.bounded()) {
             let what = format!("{e}. {}", advice(&e));
             self.failure.get_or_insert(PipelineError::Ceiling(what));
             self.stopping = true;
         }
+        Ok(())
+    }
+
+    /// Drops what was read and is not landed: it is read again, by us or by others.
+    fn forget(&mut self) {
+        self.intake.clear();
+        self.open.clear();
+        self.closing = false;
     }
 
     fn tell_what_is_left(&self, read: u64) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::model::{Offset, Record, Tail, TopicPartition};
+use crate::model::{Offset, Tail, TopicPartition};
 use crate::source::{Assignment, Start};
 
 /// An end that is not known by its topic counts after this long without a message.
@@ -152,19 +152,13 @@ impl Positions {
         self.until.is_some()
     }
 
-    /// Whether a bounded run takes this message.
-    pub(super) fn within_bound(&self, record: &Record<'_>) -> bool {
-        self.until
-            .as_ref()
-            .is_none_or(|until| until.get(record.partition).is_some_and(|bound| record.offset < bound.end))
-    }
-
-    pub(super) fn read(&mut self, record: &Record<'_>) {
-        self.ends.remove(&record.partition.partition);
-        let Some(bound) = self.until.as_mut().and_then(|until| until.get_mut(record.partition)) else { return };
-        bound.at = Offset::after(record.offset).0;
-        if bound.at >= bound.end {
-            self.left.remove(record.partition);
+    /// A partition was read up to here.
+    pub(super) fn read(&mut self, partition: &TopicPartition, end: Offset) {
+        self.ends.remove(&partition.partition);
+        let Some(bound) = self.until.as_mut().and_then(|until| until.get_mut(partition)) else { return };
+        bound.at = end.0.min(bound.end);
+        if bound.at == bound.end {
+            self.left.remove(partition);
         }
     }
 
@@ -198,7 +192,6 @@ impl Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Headers;
 
     const NEW: LogPosition = LogPosition { end: None, tail: None, incarnation: 0 };
 
@@ -215,23 +208,18 @@ mod tests {
         p
     }
 
-    fn record(partition: &TopicPartition, offset: i64) -> Record<'_> {
-        Record { partition, offset, timestamp_ms: None, key: None, value: None, headers: Headers::default() }
-    }
-
     #[test]
-    fn a_bounded_run_ends_at_its_offsets_and_takes_nothing_beyond() {
+    fn a_bounded_run_ends_at_its_offsets() {
         let mut p = bounded(&["a"]);
         let (a, now) = (tp("a"), Instant::now());
         assert!(!p.all_read(now));
         // A re-assignment within the session that moves no start must not end the run.
         p.positioned(&[]);
         assert!(!p.all_read(now));
-        assert!(p.within_bound(&record(&a, 9)) && !p.within_bound(&record(&a, 10)));
         assert_eq!(p.offsets_left(), Some(10));
-        p.read(&record(&a, 6));
+        p.read(&a, Offset(7));
         assert_eq!(p.offsets_left(), Some(3));
-        p.read(&record(&a, 9));
+        p.read(&a, Offset(12));
         assert!(p.all_read(now));
         assert_eq!(p.offsets_left(), Some(0));
     }
@@ -246,7 +234,7 @@ mod tests {
         let mut two = bounded(&["a", "b"]);
         two.end_reached(0, now);
         assert!(!two.all_read(now), "which topic has ended?");
-        two.read(&record(&tp("b"), 3));
+        two.read(&tp("b"), Offset(4));
         assert!(!two.all_read(now + QUIET * 2), "a message came since");
         two.end_reached(0, now);
         assert!(two.all_read(now + QUIET * 2));

@@ -11,7 +11,7 @@ use landfall::config::{Settings, load_embedded};
 use landfall::encode::read_back;
 use landfall::model::TopicPartition;
 use landfall::observe::Status;
-use landfall::pipeline::{EncodeContext, Parts, Pipeline, PipelineError, Reporter, Upkeep};
+use landfall::pipeline::{EncodeContext, Memory, Parts, Pipeline, PipelineError, Reporter, Upkeep, Workers};
 use landfall::schema::{Table, migrations};
 use landfall::source::{MemorySource, MemoryTopic};
 use landfall::storage::Storage;
@@ -86,6 +86,8 @@ pub async fn start(
         plan: plan.clone(),
         trigger: Trigger::new(&settings.trigger),
         encode: Arc::new(EncodeContext { job: "test".to_owned(), plan, locations }),
+        workers: Workers::new(2).unwrap(),
+        memory: Memory::new(settings.memory.between()),
         committer,
         reporter: Reporter::new("test", "memory:///", sender),
         upkeep: Upkeep::new(Duration::from_secs(3600), Duration::from_secs(3600)),

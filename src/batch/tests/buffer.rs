@@ -234,3 +234,31 @@ const DUPLICATES: [(&str, Option<i64>, bool); 6] = [
     ("1;2;[];{}", Some(2), true),
     ("\"x\";true", None, true),
 ];
+
+#[test]
+fn pieces_that_chain_are_one_batch() {
+    let mut b = buffer(&seeds(), &seed_settings());
+    push(&mut b, 1, Some(br#"{"event_type":"purchase_sword","cost":"x"}"#)).unwrap();
+    push(&mut b, 2, Some(b"{broken")).unwrap();
+    let mut whole = b.seal();
+    push(&mut b, 5, Some(br#"{"event_type":"purchase_sword","cost":"x"}"#)).unwrap();
+    let second = b.seal();
+    push(&mut b, 6, None).unwrap();
+    let third = b.seal();
+    let before = whole.clone();
+    let broken = whole.extend(third.clone()).unwrap_err();
+    assert_eq!((broken.expected, broken.found), (Offset(3), Offset(6)));
+    assert_eq!((&whole.partitions, whole.accounting), (&before.partitions, before.accounting));
+    whole.extend(second).unwrap();
+    whole.extend(third).unwrap();
+    let p = &whole.partitions[0];
+    assert_eq!(
+        (whole.partitions.len(), p.range.start, p.range.end, p.records),
+        (1, before.partitions[0].range.start, Offset(7), 4)
+    );
+    assert_eq!(p.tail.map(|t| t.offset), Some(6));
+    let a = whole.accounting;
+    assert_eq!((a.read, a.events, a.dead_letters, a.tombstones), (4, 2, 1, 1));
+    assert_eq!(whole.field_errors.iter().map(|e| e.count).sum::<u64>(), 4);
+    assert_eq!(whole.field_errors.len(), before.field_errors.len());
+}

@@ -73,6 +73,7 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
             connect_timeout: Duration::ZERO,
             properties: BTreeMap::new(),
         },
+        memory: Memory { max: NonZeroU64::new(96 << 20).unwrap() },
         trigger: Trigger { interval: Duration::from_secs(10), max_bytes: some(1 << 26), max_rows: some(500_000) },
         storage: Storage {
             url: String::new(),

@@ -76,6 +76,19 @@ fn all_errors_at_once_each_with_its_key() {
 }
 
 #[test]
+fn memory_has_room_for_the_largest_message() {
+    let mut s = seed_settings();
+    s.messages.max_message_bytes = NonZeroU64::new(30 << 20).unwrap();
+    assert_eq!(
+        errors(&seeds(), &s),
+        ["memory.max: 100663296 bytes are too few; it takes 50331648, and four times messages.max_message_bytes, \
+          which is 31457280"]
+    );
+    s.memory.max = NonZeroU64::new(120 << 20).unwrap();
+    assert!(Plan::new(&seeds(), &s).is_ok());
+}
+
+#[test]
 fn the_dead_letter_table_is_there_when_asked_for_and_whole() {
     let ordinary = tables(&[("t", "a int")]);
     let mut s = settings(vec![("t", TableSettings::default())]);

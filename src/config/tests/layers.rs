@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::super::load::load_or_default;
 use super::super::settings::{
-    ColumnSource, FieldTest, Kafka, Log, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets,
-    Storage, TableSettings, Tombstones, Trigger, Unrouted, When,
+    ColumnSource, FieldTest, Kafka, Log, Memory, Messages, Metastore, OnMalformed, OnTypeError, Settings,
+    StartingOffsets, Storage, TableSettings, Tombstones, Trigger, Unrouted, When,
 };
 use super::{ONE_TABLE, load_texts, variables};
 
@@ -31,6 +31,7 @@ fn defaults() -> Settings {
             max_bytes: NonZeroU64::new(64 << 20).unwrap(),
             max_rows: NonZeroU64::new(500_000).unwrap(),
         },
+        memory: Memory { max: NonZeroU64::new(96 << 20).unwrap() },
         storage: Storage {
             url: "hdfs://localhost:8020".to_owned(),
             checkpoint: "/tmp/checkpoints_for_events".to_owned(),

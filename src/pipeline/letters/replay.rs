@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::super::PipelineError;
-use super::super::content::{EncodeContext, to_commit};
+use super::super::content::{EncodeContext, OpenBatch};
+use super::super::memory::Memory;
 use super::{Letters, LettersError, Message, Place, Progress, Selection, tell};
 use crate::batch::limits::MAX_FILES;
 use crate::batch::{Again, BatchBuffer, Plan, SealedBatch, Size, Trigger};
@@ -107,8 +108,7 @@ impl Replay<'_> {
                     report.not_whole += 1;
                 }
                 let size = Size { bytes, messages: waiting.len() as u64, files: 0 };
-                let full = self.trigger.due(Default::default(), Default::default(), size);
-                if full.is_some() || waiting.len() >= most {
+                if self.trigger.is_large(size) || waiting.len() >= most {
                     self.land(&mut target, std::mem::take(&mut waiting), &mut report).await?;
                     bytes = 0;
                 }
@@ -134,7 +134,10 @@ impl Replay<'_> {
                 return Err(PipelineError::Unaccounted(counts).into());
             }
             if let (Target::Tables(committer), true) = (&mut *target, built.replayed > 0) {
-                let batch = Arc::new(to_commit(sealed, &self.encode));
+                // One batch at a time, as large as the trigger allows.
+                let mut open = OpenBatch::new(self.encode.clone(), Memory::new(u64::MAX));
+                open.add(sealed, None).map_err(PipelineError::from)?;
+                let batch = Arc::new(open.seal(None).1);
                 match committer.commit(&batch).await.map_err(PipelineError::from)? {
                     Committed::Landed { slot, .. } => info!(batch = slot.0, dead_letters = built.replayed, "replayed"),
                     // The log has been read on: what is left is tried again.

@@ -1,0 +1,225 @@
+//! Messages on their way to rows: gathered to units, decoded by the workers side by side, handed on in their order.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::memory::{Held, Memory};
+use super::workers::Workers;
+use crate::batch::{BatchBuffer, Buried, Plan, PushError, SealedBatch};
+use crate::model::{Chunk, Offset, Record, TopicPartition};
+
+/// What is decoded at once: so many messages, or bytes, or what came in so long.
+const UNIT_MESSAGES: usize = 8000;
+const UNIT_BYTES: usize = 1 << 20;
+const UNIT_AGE: Duration = Duration::from_secs(1);
+/// Units under way, for each worker: one at work and one to follow.
+const UNITS: usize = 2;
+/// Dead letters are counted by so many messages.
+const SLICE: usize = 500;
+
+/// Where the next message of a partition begins.
+#[derive(Debug, Clone)]
+struct Next {
+    offset: Offset,
+    incarnation: u32,
+}
+
+/// Some chunks that are decoded together.
+#[derive(Debug, Default)]
+struct Unit {
+    chunks: Vec<Chunk>,
+    starts: Vec<(TopicPartition, Next)>,
+    messages: usize,
+    bytes: usize,
+    since: Option<Instant>,
+}
+
+/// What became of a unit.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    /// Its rows, and what was read; up to the error, if there is one.
+    pub piece: SealedBatch,
+    /// How many messages, and which of them became dead letters, by slices; nothing where no ceiling asks for it.
+    pub buried: Vec<(u64, Vec<Buried>)>,
+    /// What ends the run.
+    pub error: Option<PushError>,
+    /// The messages' memory.
+    _held: Held,
+}
+
+/// Where a bounded run ends.
+pub(super) type Until = Arc<BTreeMap<TopicPartition, i64>>;
+
+/// Everything between the source and the open batch.
+pub(super) struct Intake {
+    plan: Arc<Plan>,
+    workers: Workers,
+    memory: Memory,
+    until: Option<Until>,
+    /// Messages, bytes and units, as above; one small unit at a time where too many dead letters must stop the reading.
+    limits: (usize, usize, usize),
+    next: HashMap<TopicPartition, Next>,
+    unit: Unit,
+    held: Held,
+    decoding: VecDeque<oneshot::Receiver<Decoded>>,
+    /// What knows routes already.
+    spare: Arc<Mutex<Vec<BatchBuffer>>>,
+}
+
+impl Intake {
+    pub(super) fn new(plan: Arc<Plan>, workers: Workers, memory: Memory, until: Option<Until>) -> Intake {
+        let limits = match plan.messages.has_ceiling() {
+            true => (1, 1, 1),
+            false => (UNIT_MESSAGES, UNIT_BYTES, UNITS * workers.threads()),
+        };
+        Intake {
+            plan,
+            workers,
+            limits,
+            held: memory.hold(),
+            memory,
+            until,
+            next: HashMap::new(),
+            unit: Unit::default(),
+            decoding: VecDeque::new(),
+            spare: Arc::default(),
+        }
+    }
+
+    /// Sets where reading of a partition begins, in the `incarnation` of its topic.
+    pub(super) fn start(&mut self, partition: TopicPartition, offset: Offset, incarnation: u32) {
+        self.next.insert(partition, Next { offset, incarnation });
+    }
+
+    /// Takes messages; a unit that is large enough is decoded.
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        for (partition, end) in chunk.ends() {
+            // A partition that was not begun is told by the buffer.
+            let Some(next) = self.next.get_mut(partition) else { continue };
+            if self.unit.starts.iter().all(|(p, _)| p != partition) {
+                self.unit.starts.push((partition.clone(), next.clone()));
+            }
+            next.offset = end;
+        }
+        self.unit.since.get_or_insert_with(Instant::now);
+        self.unit.messages += chunk.len();
+        self.unit.bytes += chunk.byte_size();
+        self.unit.chunks.push(chunk);
+        self.held.set(self.unit.bytes as u64);
+        let (messages, bytes, _) = self.limits;
+        if self.unit.messages >= messages || self.unit.bytes >= bytes {
+            self.decode();
+        }
+    }
+
+    /// Has what was gathered decoded.
+    pub(super) fn decode(&mut self) {
+        if self.unit.chunks.is_empty() {
+            return;
+        }
+        let unit = std::mem::take(&mut self.unit);
+        let held = std::mem::replace(&mut self.held, self.memory.hold());
+        let (sender, receiver) = oneshot::channel();
+        let (plan, until, spare) = (self.plan.clone(), self.until.clone(), self.spare.clone());
+        self.workers.run(move || {
+            let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut buffer = lock().pop().unwrap_or_else(|| BatchBuffer::new(plan));
+            let mut buried = Vec::new();
+            let error = unit.decode(&mut buffer, until.as_deref(), &mut buried).err();
+            let piece = buffer.seal();
+            buffer.clear();
+            lock().push(buffer);
+            // Nobody waits for what was read of an assignment that is gone.
+            _ = sender.send(Decoded { piece, buried, error, _held: held });
+        });
+        self.decoding.push_back(receiver);
+    }
+
+    /// The next unit that is decoded; for ever, if none is. Cancel-safe.
+    pub(super) async fn decoded(&mut self) -> Decoded {
+        let Some(first) = self.decoding.front_mut() else { return std::future::pending().await };
+        let decoded = first.await;
+        self.decoding.pop_front();
+        decoded.expect("a worker sends what it decoded, and a panic in it ends the process")
+    }
+
+    /// How long until what was gathered is to be decoded, if something was.
+    pub(super) fn due(&self) -> Option<Duration> {
+        Some(UNIT_AGE.saturating_sub(self.unit.since?.elapsed()))
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unit.chunks.is_empty() && self.decoding.is_empty()
+    }
+
+    /// Whether more may come.
+    pub(super) fn has_room(&self) -> bool {
+        self.decoding.len() < self.limits.2 && !self.memory.is_behind() && !self.memory.is_full()
+    }
+
+    /// Forgets what is under way.
+    pub(super) fn drop_undecoded(&mut self) {
+        self.unit = Unit::default();
+        self.held.set(0);
+        self.decoding.clear();
+    }
+
+    /// Forgets all partitions too, each of which needs an [`Intake::start`] again.
+    pub(super) fn clear(&mut self) {
+        self.drop_undecoded();
+        self.next.clear();
+    }
+}
+
+impl Unit {
+    fn decode(
+        self,
+        buffer: &mut BatchBuffer,
+        until: Option<&BTreeMap<TopicPartition, i64>>,
+        buried: &mut Vec<(u64, Vec<Buried>)>,
+    ) -> Result<(), PushError> {
+        for (partition, next) in self.starts {
+            buffer.start(partition, next.offset, next.incarnation)?;
+        }
+        let mut bound = Bound { until, last: None };
+        let records = self.chunks.iter().flat_map(Chunk::records).filter(|record| bound.takes(record));
+        let mut slices = 0;
+        let mut slice = |buffer: &mut BatchBuffer| {
+            let read = buffer.messages();
+            buried.push((read - std::mem::replace(&mut slices, read), buffer.take_buried()));
+        };
+        let mut result = Ok(());
+        for (n, record) in records.enumerate() {
+            if n % SLICE == 0 {
+                slice(buffer);
+            }
+            result = buffer.push(&record);
+            if result.is_err() {
+                break;
+            }
+        }
+        slice(buffer);
+        result
+    }
+}
+
+/// Where a bounded run ends; messages of one partition come in runs.
+struct Bound<'u, 'c> {
+    until: Option<&'u BTreeMap<TopicPartition, i64>>,
+    last: Option<(&'c TopicPartition, Option<i64>)>,
+}
+
+impl<'c> Bound<'_, 'c> {
+    fn takes(&mut self, record: &Record<'c>) -> bool {
+        let Some(until) = self.until else { return true };
+        let end = match self.last {
+            Some((partition, end)) if std::ptr::eq(partition, record.partition) => end,
+            _ => self.last.insert((record.partition, until.get(record.partition).copied())).1,
+        };
+        end.is_some_and(|end| record.offset < end)
+    }
+}
