@@ -24,8 +24,8 @@ impl Message<'_> {
     /// Takes over a message of librdkafka.
     ///
     /// # Safety
-    /// `raw` came from `rd_kafka_consume_batch_queue`, carries no error, and is destroyed by nobody else. Its consumer
-    /// lives as long as the message.
+    /// `raw` came from `rd_kafka_consume_batch_queue`, and is destroyed by nobody else. Its consumer lives as long as the
+    /// message. If it carries an error, it is only asked for its partition.
     pub(crate) unsafe fn new(raw: NonNull<rd::rd_kafka_message_t>) -> Self {
         Message { raw, queue: PhantomData }
     }
@@ -42,7 +42,7 @@ impl Message<'_> {
 
     /// Name of the topic. Kafka allows ASCII only; a name that is not UTF-8 would come as an empty one.
     pub fn topic(&self) -> &str {
-        // SAFETY: a message without an error holds a reference to its topic, whose name ends in a zero byte and lives
+        // SAFETY: by `new` it carries no error, so it holds a reference to its topic, whose name ends in a zero byte and lives
         // as long as the topic, so at least as long as the message.
         let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.get().rkt)) };
         name.to_str().unwrap_or_default()

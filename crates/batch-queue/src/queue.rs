@@ -43,7 +43,7 @@ pub struct BatchQueue<C: ConsumerContext + 'static> {
 
 // SAFETY: queues and messages of librdkafka belong to no thread, and all its functions lock what they use. That only one
 // thread at a time takes from this queue is seen to by `&mut self`.
-unsafe impl<C: ConsumerContext + 'static> Send for BatchQueue<C> {}
+unsafe impl<C: ConsumerContext + 'static> Send for BatchQueue<C> where Arc<BaseConsumer<C>>: Send {}
 
 impl<C: ConsumerContext + 'static> BatchQueue<C> {
     /// A queue that nothing goes to until [`BatchQueue::assign`].
@@ -57,7 +57,10 @@ impl<C: ConsumerContext + 'static> BatchQueue<C> {
         BatchQueue { raw, taken: Vec::with_capacity(BATCH), next: 0, silent: Vec::new(), consumer }
     }
 
-    /// The consumer. Assign its partitions here only.
+    /// The consumer. Partitions are assigned by [`BatchQueue::assign`] only; taking all away is no matter. Paused ones
+    /// go on when they are assigned again, not by `resume`: when librdkafka 2.12 gives out the end of a partition in a
+    /// batch, it takes its position for one further than it is, and after a pause a message would be skipped
+    /// (confluentinc/librdkafka#4844).
     pub fn consumer(&self) -> &BaseConsumer<C> {
         &self.consumer
     }

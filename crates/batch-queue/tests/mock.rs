@@ -44,6 +44,12 @@ fn produce(cluster: &Cluster, topic: &str, partitions: i32, messages: usize) {
     producer.flush(LIMIT).unwrap();
 }
 
+fn produce_one(cluster: &Cluster, topic: &str, partition: i32, text: &str) {
+    let producer: BaseProducer = config(cluster).create().unwrap();
+    producer.send(BaseRecord::<(), str>::to(topic).partition(partition).payload(text)).map_err(|(e, _)| e).unwrap();
+    producer.flush(LIMIT).unwrap();
+}
+
 fn queue(cluster: &Cluster) -> Queue {
     BatchQueue::new(Arc::new(config(cluster).create::<BaseConsumer>().unwrap()))
 }
@@ -95,9 +101,7 @@ fn all_messages_come_in_order_and_then_the_ends() {
     assert_eq!(ends, [0, 1, 2, 3]);
     assert!(at.values().all(|next| *next == 3000), "{at:?}");
     // What comes later is read on.
-    let producer: BaseProducer = config(&cluster).create().unwrap();
-    producer.send(BaseRecord::<(), str>::to("events").partition(2).payload("2:3000")).map_err(|(e, _)| e).unwrap();
-    producer.flush(LIMIT).unwrap();
+    produce_one(&cluster, "events", 2, "2:3000");
     read(&mut queue, &mut at, |at, _| at[&("events".to_owned(), 2)] == 3001);
 }
 
@@ -134,25 +138,30 @@ fn a_new_assignment_takes_over_at_once_however_often() {
 }
 
 #[test]
-fn paused_partitions_go_on_where_they_stopped() {
+fn paused_partitions_say_nothing_and_go_on_when_they_are_assigned_again() {
     let cluster = cluster(&[("events", 3)]);
     produce(&cluster, "events", 3, 2000);
     let mut queue = queue(&cluster);
-    let list = from("events", 3, 0);
-    queue.assign(&list).unwrap();
+    let mut list = from("events", 3, 0);
     let mut at = positions("events", 3, 0);
-    for pause in 1..=3 {
-        read(&mut queue, &mut at, |at, _| at.values().sum::<i64>() >= 1000 * pause);
+    for pause in 1..=4 {
+        queue.assign(&list).unwrap();
+        // The last time, all ends were reached: after those, the client's own idea of the position is wrong.
+        read(&mut queue, &mut at, |at, ends| {
+            at.values().sum::<i64>() >= 2000 * pause - 2000 && (pause < 4 || ends.len() == 3)
+        });
         queue.consumer().pause(&list).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
         // What was taken over before the pause still comes; nothing else does.
-        let before: i64 = at.values().sum();
-        let since = Instant::now();
+        let (before, since): (i64, _) = (at.values().sum(), Instant::now());
         read(&mut queue, &mut at, |_, _| since.elapsed() > Duration::from_millis(200));
         assert!(at.values().sum::<i64>() - before < 256, "{at:?}");
-        queue.consumer().resume(&list).unwrap();
+        list = TopicPartitionList::new();
+        at.iter().for_each(|((t, p), next)| list.add_partition_offset(t, *p, Offset::Offset(*next)).unwrap());
     }
-    read(&mut queue, &mut at, |at, ends| ends.len() == 3 && at.values().all(|next| *next == 2000));
+    assert!(at.values().all(|next| *next == 2000), "{at:?}");
+    produce_one(&cluster, "events", 1, "1:2000");
+    queue.assign(&list).unwrap();
+    read(&mut queue, &mut at, |at, _| at[&("events".to_owned(), 1)] == 2001);
 }
 
 #[test]
