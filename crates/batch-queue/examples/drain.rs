@@ -1,6 +1,7 @@
 //! What reading a topic costs: `cargo run --release -p landfall-batch-queue --example drain -- SERVERS TOPIC PARTITIONS
-//! MESSAGES [batch|poll] [name=value]…` reads so many messages from offset 0 on, by the batch or by `BaseConsumer::poll`,
-//! copies each, and prints CPU and wall time a message and the most memory of the process. Linux only.
+//! MESSAGES [batch|poll|produce] [name=value]…` reads so many messages from offset 0 on, by the batch or by
+//! `BaseConsumer::poll`, copies each, and prints CPU and wall time a message and the most memory of the process; or writes
+//! so many, 160 bytes each. Linux only.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use landfall_batch_queue::{BatchQueue, Polled};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 /// CPU time of all threads, in nanoseconds: user and system of `/proc/self/stat`, hundredths of a second.
@@ -22,12 +24,27 @@ fn most_memory() -> String {
     status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap().trim().to_owned()
 }
 
+fn produce(config: &ClientConfig, topic: &str, partitions: i32, messages: u64) {
+    let producer: BaseProducer = config.create().unwrap();
+    for i in 0..messages {
+        let text = format!("{i:0160}");
+        let record = || BaseRecord::<(), str>::to(topic).partition((i / 1000) as i32 % partitions).payload(&text);
+        while producer.send(record()).is_err() {
+            producer.poll(Duration::from_millis(5));
+        }
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().expect("SERVERS TOPIC PARTITIONS MESSAGES [batch|poll] [name=value]…");
+    let mut next = || arguments.next().expect("SERVERS TOPIC PARTITIONS MESSAGES [batch|poll|produce] [name=value]…");
     let (servers, topic, partitions, messages) = (next(), next(), next(), next());
     let (partitions, messages): (i32, u64) = (partitions.parse().unwrap(), messages.parse().unwrap());
     let rest: Vec<String> = arguments.collect();
+    if rest.iter().any(|a| a == "produce") {
+        return produce(ClientConfig::new().set("bootstrap.servers", servers), &topic, partitions, messages);
+    }
     let by_poll = rest.iter().any(|a| a == "poll");
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers).set("group.id", "drain").set("enable.auto.commit", "false");
