@@ -199,6 +199,51 @@ async fn the_in_process_cluster_keeps_the_contract_of_a_source() {
     kafka_keeps_the_contract(&cluster.bootstrap_servers(), "events").await;
 }
 
+#[tokio::test]
+async fn a_pipeline_that_stands_still_gets_every_message_once_in_the_end() {
+    let cluster = EmbeddedKafka::start(&[("events", PARTITIONS)]).unwrap();
+    let mut config = kafka(&cluster.bootstrap_servers());
+    config.properties.insert("sticky.partitioning.linger.ms".to_owned(), "0".to_owned());
+    let producing = config.clone();
+    let producer =
+        tokio::task::spawn_blocking(move || std::sync::Arc::new(Producer::new(&producing, "events").unwrap()));
+    let producer = producer.await.unwrap();
+    // One at a time, so that each is followed by the end of its partition.
+    let send = async |messages: std::ops::Range<usize>| {
+        for i in messages {
+            let producer = producer.clone();
+            let sent = tokio::task::spawn_blocking(move || {
+                producer.send(format!("message {i}").as_bytes()).unwrap();
+                producer.flush(Duration::from_secs(30)).unwrap();
+            });
+            sent.await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut source = KafkaSource::subscribe(&config, &["events".to_owned()]).unwrap();
+    let (generation, partitions) = assigned(&mut source).await;
+    let starts = partitions.into_iter().map(|p| (p, Start::Oldest)).collect();
+    source.assign(Assignment { generation, session: 1, starts });
+    // More than the channel holds, and longer than the thread waits before it pauses.
+    send(0..20).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    send(20..30).await;
+    let mut heard = hear(&mut source, 1, |h| count(h) >= 30).await;
+    send(30..40).await;
+    let rest = hear(&mut source, 1, |h| count(h) >= 10).await;
+    source.stop().await;
+    for (p, messages) in rest.messages {
+        heard.messages.entry(p).or_default().extend(messages);
+    }
+    assert!(heard.errors.is_empty() && rest.errors.is_empty());
+    assert_eq!(heard.messages.len(), PARTITIONS as usize);
+    for (p, messages) in &heard.messages {
+        assert!(messages.iter().zip(0..).all(|((offset, _), i)| *offset == i), "{p}: {messages:?}");
+    }
+    let texts: BTreeSet<_> = heard.messages.values().flatten().map(|(_, text)| text.clone()).collect();
+    assert_eq!(texts.len(), 40);
+}
+
 /// Headers of the messages of partition 0 of `topic`, as a source brings them.
 async fn headers_of(config: &KafkaConfig, topic: &str, wanted: bool) -> Vec<Vec<(String, Option<Vec<u8>>)>> {
     let config = KafkaConfig { group_id: format!("suite-{}", uuid::Uuid::new_v4()), ..config.clone() };

@@ -85,7 +85,7 @@ impl KafkaConfig {
     /// The limits that keep the messages fetched and not read within [`KafkaConfig::queue_bytes`].
     ///
     /// librdkafka asks for no more above either limit of its queue, which counts the messages' own bytes. But what one
-    /// answer brings may come on top of it, and each message costs about 300 bytes beside its own.
+    /// answer brings may come on top of it, and each message costs a few hundred bytes beside its own.
     fn queue_limits(&self) -> Vec<(&'static str, u64)> {
         let bytes = self.queue_bytes.clamp(8 << 20, 1 << 30);
         let mut limits = vec![("queued.max.messages.kbytes", bytes / 2 / 1024), ("queued.min.messages", bytes / 1024)];
