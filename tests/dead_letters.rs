@@ -326,6 +326,7 @@ async fn on_a_kafka_the_ceiling_pauses_and_a_replay_lands_what_a_new_route_wants
         group_id: "producer".to_owned(),
         properties: BTreeMap::new(),
         connect_timeout: Duration::from_secs(10),
+        queue_bytes: KafkaConfig::QUEUE_BYTES,
     };
     let send = move |messages: Vec<String>| {
         let config = config.clone();

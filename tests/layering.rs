@@ -34,8 +34,9 @@ const FLOORS: [(&str, u8); 23] = [
 const MOST_LINES: usize = 400;
 
 /// Each client library with the one place that may name it.
-const ADAPTERS: [(&str, &str); 4] = [
+const ADAPTERS: [(&str, &str); 5] = [
     ("rdkafka", "source/"),
+    ("landfall_batch_queue", "source/"),
     ("hdfs_native", "storage/hdfs/"),
     ("landfall_metastore", "catalog/hive.rs"),
     ("axum", "cli/game_api.rs"),
@@ -149,6 +150,22 @@ fn client_libraries_are_named_in_their_adapters_only() {
             assert!(!names || file.starts_with(place), "src/{file} names {library}; only src/{place} may");
         }
     }
+}
+
+/// The lint forbids it in every crate that takes the workspace's lints: that all others do is seen to here.
+#[test]
+fn unsafe_code_is_in_one_crate_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut free = Vec::new();
+    for entry in std::fs::read_dir(root.join("crates")).unwrap() {
+        let manifest = std::fs::read_to_string(entry.as_ref().unwrap().path().join("Cargo.toml")).unwrap();
+        if !manifest.contains("[lints]\nworkspace = true") {
+            free.push(entry.unwrap().file_name());
+        }
+    }
+    let workspace = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("unsafe_code = \"forbid\"") && workspace.contains("[lints]\nworkspace = true"));
+    assert_eq!(free, ["batch-queue"]);
 }
 
 #[test]

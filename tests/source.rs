@@ -153,6 +153,7 @@ fn kafka(servers: &str) -> KafkaConfig {
         group_id: format!("suite-{}", uuid::Uuid::new_v4()),
         properties: BTreeMap::new(),
         connect_timeout: Duration::from_secs(10),
+        queue_bytes: KafkaConfig::QUEUE_BYTES,
     }
 }
 
@@ -196,6 +197,51 @@ fn looks_at_the_newest(config: &KafkaConfig, topic: &str) {
 async fn the_in_process_cluster_keeps_the_contract_of_a_source() {
     let cluster = EmbeddedKafka::start(&[("events", PARTITIONS)]).unwrap();
     kafka_keeps_the_contract(&cluster.bootstrap_servers(), "events").await;
+}
+
+#[tokio::test]
+async fn a_pipeline_that_stands_still_gets_every_message_once_in_the_end() {
+    let cluster = EmbeddedKafka::start(&[("events", PARTITIONS)]).unwrap();
+    let mut config = kafka(&cluster.bootstrap_servers());
+    config.properties.insert("sticky.partitioning.linger.ms".to_owned(), "0".to_owned());
+    let producing = config.clone();
+    let producer =
+        tokio::task::spawn_blocking(move || std::sync::Arc::new(Producer::new(&producing, "events").unwrap()));
+    let producer = producer.await.unwrap();
+    // One at a time, so that each is followed by the end of its partition.
+    let send = async |messages: std::ops::Range<usize>| {
+        for i in messages {
+            let producer = producer.clone();
+            let sent = tokio::task::spawn_blocking(move || {
+                producer.send(format!("message {i}").as_bytes()).unwrap();
+                producer.flush(Duration::from_secs(30)).unwrap();
+            });
+            sent.await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut source = KafkaSource::subscribe(&config, &["events".to_owned()]).unwrap();
+    let (generation, partitions) = assigned(&mut source).await;
+    let starts = partitions.into_iter().map(|p| (p, Start::Oldest)).collect();
+    source.assign(Assignment { generation, session: 1, starts });
+    // More than the channel holds, and longer than the thread waits before it pauses.
+    send(0..20).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    send(20..30).await;
+    let mut heard = hear(&mut source, 1, |h| count(h) >= 30).await;
+    send(30..40).await;
+    let rest = hear(&mut source, 1, |h| count(h) >= 10).await;
+    source.stop().await;
+    for (p, messages) in rest.messages {
+        heard.messages.entry(p).or_default().extend(messages);
+    }
+    assert!(heard.errors.is_empty() && rest.errors.is_empty());
+    assert_eq!(heard.messages.len(), PARTITIONS as usize);
+    for (p, messages) in &heard.messages {
+        assert!(messages.iter().zip(0..).all(|((offset, _), i)| *offset == i), "{p}: {messages:?}");
+    }
+    let texts: BTreeSet<_> = heard.messages.values().flatten().map(|(_, text)| text.clone()).collect();
+    assert_eq!(texts.len(), 40);
 }
 
 /// Headers of the messages of partition 0 of `topic`, as a source brings them.
@@ -262,6 +308,68 @@ async fn real_kafka_keeps_the_contract_of_a_source() {
     let topic = format!("suite-{}", uuid::Uuid::new_v4());
     stack.create_topic(&topic, PARTITIONS as u32).unwrap();
     kafka_keeps_the_contract(&stack.kafka(), &topic).await;
+}
+
+/// Creates a topic that takes messages of 20 MB.
+async fn topic_of_large_messages(servers: &str, topic: &str, partitions: i32) {
+    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+    use rdkafka::client::DefaultClientContext;
+
+    let mut settings = rdkafka::ClientConfig::new();
+    let admin: AdminClient<DefaultClientContext> = settings.set("bootstrap.servers", servers).create().unwrap();
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "20000000");
+    admin.create_topics([&new], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+}
+
+#[tokio::test]
+async fn real_messages_larger_than_the_queue_come_from_each_of_many_partitions() {
+    let Some(stack) = landfall_stack::Stack::attach() else {
+        eprintln!("skipped: needs the real servers (make test)");
+        return;
+    };
+    const MANY: i32 = 64;
+    let topic = format!("suite-{}", uuid::Uuid::new_v4());
+    topic_of_large_messages(&stack.kafka(), &topic, MANY).await;
+    // The producer only: the consumer is not told how large messages may be.
+    let mut producing = kafka(&stack.kafka());
+    let larger = [("message.max.bytes", "20000000"), ("sticky.partitioning.linger.ms", "0"), ("batch.size", "1")];
+    producing.properties.extend(larger.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let name = topic.clone();
+    let sent = tokio::task::spawn_blocking(move || {
+        let producer = Producer::new(&producing, &name).unwrap();
+        for i in 0..4000 {
+            // Some of 16 MiB, twice what the queue takes, and some of the size of a whole answer, between small ones.
+            let size = if i % 1000 == 500 { 16 << 20 } else { [100, 1 << 20][usize::from(i % 200 == 7)] };
+            producer.send(&vec![b'a' + (i % 26) as u8; size]).unwrap();
+        }
+        producer.flush(Duration::from_secs(60)).unwrap();
+        end_offsets(&producing, &[name]).unwrap()
+    });
+    let ends = sent.await.unwrap();
+    assert!(ends.values().filter(|end| **end > 0).count() > 32, "spread over the partitions: {ends:?}");
+
+    let mut source = KafkaSource::subscribe(&kafka(&stack.kafka()), &[topic]).unwrap();
+    let (generation, partitions) = assigned(&mut source).await;
+    assert_eq!(partitions.len(), MANY as usize);
+    source.assign(Assignment {
+        generation,
+        session: 1,
+        starts: partitions.into_iter().map(|p| (p, Start::Oldest)).collect(),
+    });
+    let (mut offsets, mut bytes): (BTreeMap<TopicPartition, i64>, usize) = (BTreeMap::new(), 0);
+    while offsets.values().sum::<i64>() < 4000 {
+        if let Event::Messages { chunk, .. } = next(&mut source).await {
+            for r in chunk.records() {
+                let next = offsets.entry(r.partition.clone()).or_default();
+                assert_eq!(r.offset, *next, "{}", r.partition);
+                *next += 1;
+                bytes += r.value.unwrap().len();
+            }
+        }
+    }
+    source.stop().await;
+    assert!(offsets.iter().all(|(p, next)| ends[p] == *next));
+    assert_eq!(bytes, 4 * (16 << 20) + 20 * (1 << 20) + 3976 * 100);
 }
 
 #[tokio::test]

@@ -151,6 +151,7 @@ fn produce(
         group_id: String::new(),
         properties: Default::default(),
         connect_timeout: Duration::from_secs(10),
+        queue_bytes: KafkaConfig::QUEUE_BYTES,
     };
     let producer = Producer::new(&kafka, TOPIC)?;
     let mut begun = Instant::now();

@@ -1,5 +1,7 @@
 //! Messages as they come from a source: many in one allocation, so that none is copied twice.
 
+use std::sync::Arc;
+
 use super::headers::Headers;
 use super::offset::{Offset, TopicPartition};
 
@@ -40,16 +42,19 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// An empty one with room for so many messages and bytes.
+    pub fn with_capacity(messages: usize, bytes: usize) -> Chunk {
+        let (records, bytes) = (Vec::with_capacity(messages), Vec::with_capacity(bytes));
+        Chunk { partitions: Vec::new(), records, bytes }
+    }
+
     /// Appends a message. Lengths over 4 GiB cannot occur: Kafka's protocol has 32-bit lengths.
     pub fn push(&mut self, r: Record<'_>) {
-        let same = self.records.last().map(|m| m.partition).filter(|&i| &self.partitions[i as usize] == r.partition);
-        let partition = same.unwrap_or_else(|| {
-            let known = self.partitions.iter().position(|p| p == r.partition);
-            known.unwrap_or_else(|| {
-                self.partitions.push(r.partition.clone());
-                self.partitions.len() - 1
-            }) as u32
-        });
+        let last = self.records.last().map(|m| m.partition);
+        let partition = match last.filter(|&i| same(&self.partitions[i as usize], r.partition)) {
+            Some(partition) => partition,
+            None => self.index(r.partition),
+        };
         let start = self.bytes.len();
         self.bytes.extend_from_slice(r.key.unwrap_or_default());
         self.bytes.extend_from_slice(r.value.unwrap_or_default());
@@ -63,6 +68,15 @@ impl Chunk {
             headers: r.headers.bytes().len() as u32,
             start,
         });
+    }
+
+    #[cold]
+    fn index(&mut self, partition: &TopicPartition) -> u32 {
+        let known = self.partitions.iter().position(|p| same(p, partition));
+        known.unwrap_or_else(|| {
+            self.partitions.push(partition.clone());
+            self.partitions.len() - 1
+        }) as u32
     }
 
     /// Number of messages.
@@ -114,6 +128,12 @@ impl Chunk {
     }
 }
 
+/// Whether these are the same partition. A source hands out the same name again and again, so the names themselves are
+/// hardly ever compared.
+fn same(a: &TopicPartition, b: &TopicPartition) -> bool {
+    a.partition == b.partition && (Arc::ptr_eq(&a.topic, &b.topic) || a.topic == b.topic)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +141,7 @@ mod tests {
     #[test]
     fn gives_back_what_was_pushed() {
         let (p0, p1) = (TopicPartition::new("a", 0), TopicPartition::new("a", 1));
-        let mut c = Chunk::default();
+        let mut c = Chunk::with_capacity(2, 1);
         let none = Headers::default();
         let mut encoded = Vec::new();
         Headers::push(&mut encoded, "h", Some(b"x"));
@@ -129,7 +149,16 @@ mod tests {
         let (key, value) = (Some(&b"k"[..]), Some(&b"value"[..]));
         c.push(Record { partition: &p0, offset: 5, timestamp_ms: Some(9), key, value, headers });
         c.push(Record { partition: &p1, offset: 0, timestamp_ms: None, key: None, value: None, headers });
-        c.push(Record { partition: &p0, offset: 6, timestamp_ms: None, key: None, value: Some(b""), headers: none });
+        let p0_again = TopicPartition::new("a", 0);
+        c.push(Record {
+            partition: &p0_again,
+            offset: 6,
+            timestamp_ms: None,
+            key: None,
+            value: Some(b""),
+            headers: none,
+        });
+        assert_eq!(c.partitions.len(), 2, "a partition is known by its name, too");
         let got: Vec<_> = c.records().collect();
         assert_eq!(
             (got[0].partition, got[0].offset, got[0].key, got[0].value),

@@ -25,6 +25,9 @@ pub struct KafkaConfig {
     pub properties: BTreeMap<String, String>,
     /// How long a start waits for the brokers.
     pub connect_timeout: Duration,
+    /// About how many bytes of memory the consumer may fill with messages that are not read yet; at least 8 MiB. One
+    /// message may be larger, and is read all the same.
+    pub queue_bytes: u64,
 }
 
 impl From<&settings::Kafka> for KafkaConfig {
@@ -34,11 +37,15 @@ impl From<&settings::Kafka> for KafkaConfig {
             group_id: kafka.group_id.clone(),
             properties: kafka.properties.clone(),
             connect_timeout: kafka.connect_timeout,
+            queue_bytes: KafkaConfig::QUEUE_BYTES,
         }
     }
 }
 
 impl KafkaConfig {
+    /// [`KafkaConfig::queue_bytes`] where nobody chose any.
+    pub const QUEUE_BYTES: u64 = 16 << 20;
+
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "landfall");
@@ -59,6 +66,9 @@ impl KafkaConfig {
         config.set("topic.metadata.refresh.interval.ms", "10000");
         // librdkafka's 1000 ms lets a consumer that is slower than the network stand idle.
         config.set("fetch.queue.backoff.ms", "5");
+        for (name, value) in self.queue_limits() {
+            config.set(name, value.to_string());
+        }
         for (k, v) in self.base().config_map() {
             config.set(k, v);
         }
@@ -70,6 +80,28 @@ impl KafkaConfig {
         // Eager: an assignment is always the whole of what is ours.
         config.set("partition.assignment.strategy", "range,roundrobin");
         config
+    }
+
+    /// The limits that keep the messages fetched and not read within [`KafkaConfig::queue_bytes`].
+    ///
+    /// librdkafka asks for no more above either limit of its queue, which counts the messages' own bytes. But what one
+    /// answer brings may come on top of it, and each message costs a few hundred bytes beside its own.
+    fn queue_limits(&self) -> Vec<(&'static str, u64)> {
+        let bytes = self.queue_bytes.clamp(8 << 20, 1 << 30);
+        let mut limits = vec![("queued.max.messages.kbytes", bytes / 2 / 1024), ("queued.min.messages", bytes / 1024)];
+        // Compressed messages, which grow when they come, count as they are sent. The client refuses less than 1,000,000;
+        // a message that is larger comes nevertheless, alone.
+        let answer = bytes / 8;
+        let given = |name: &str| self.properties.contains_key(name);
+        // An older name of the same: which of both counted would be chance.
+        if !given("max.partition.fetch.bytes") {
+            limits.push(("fetch.message.max.bytes", answer.min(1 << 20)));
+        }
+        // It also refuses to fetch less than the largest message that the user allows, and sees to that by itself.
+        if !given("message.max.bytes") {
+            limits.push(("fetch.max.bytes", answer));
+        }
+        limits
     }
 
     /// A producer that repeats nothing and loses nothing, once it has seen that `topic` is there. Blocking.
@@ -214,5 +246,46 @@ impl Producer {
         let failed = |e: &KafkaError| SourceError::Fatal(format!("messages not acknowledged: {}", describe(e)));
         self.inner.flush(limit).map_err(|e| failed(&e))?;
         self.inner.context().failed.get().map_or(Ok(()), |e| Err(failed(e)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(queue_bytes: u64, properties: &[(&str, &str)]) -> KafkaConfig {
+        KafkaConfig {
+            bootstrap_servers: "localhost:1".to_owned(),
+            group_id: "g".to_owned(),
+            properties: properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            connect_timeout: Duration::from_secs(1),
+            queue_bytes,
+        }
+    }
+
+    #[test]
+    fn the_client_takes_every_limit_and_the_users_come_first() {
+        let users = [
+            &[][..],
+            &[("message.max.bytes", "20000000")],
+            &[("fetch.max.bytes", "70000000"), ("message.max.bytes", "60000000")],
+            &[("max.partition.fetch.bytes", "123456")],
+            &[("queued.max.messages.kbytes", "77"), ("queued.min.messages", "5"), ("fetch.message.max.bytes", "99")],
+        ];
+        for properties in users {
+            for queue_bytes in [0, 1 << 20, KafkaConfig::QUEUE_BYTES, 300 << 20, u64::MAX] {
+                let consumer = config(queue_bytes, properties).consumer();
+                let native = consumer.create_native_config().unwrap();
+                for (name, value) in properties {
+                    assert_eq!(native.get(name).unwrap(), *value, "{name} with {queue_bytes}");
+                }
+                let made: Result<BaseConsumer, _> = consumer.create();
+                assert!(made.is_ok(), "{properties:?} with {queue_bytes}: {:?}", made.err());
+            }
+        }
+        let native = config(32 << 20, &[]).consumer().create_native_config().unwrap();
+        let of = |name| native.get(name).unwrap();
+        assert_eq!((of("queued.max.messages.kbytes"), of("queued.min.messages")), ("16384".into(), "32768".into()));
+        assert_eq!((of("fetch.max.bytes"), of("max.partition.fetch.bytes")), ("4194304".into(), "1048576".into()));
     }
 }

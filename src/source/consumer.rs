@@ -1,4 +1,4 @@
-//! The one thread that talks to librdkafka. Blocking by nature: it polls, fills chunks, and takes orders between polls.
+//! The one thread that talks to librdkafka. Blocking by nature: it reads chunks, and takes orders between them.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -14,16 +14,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, info, warn};
 
 use super::client::{KafkaConfig, describe};
+use super::polling::{Closed, Reader};
 use super::port::{Assignment, Event, Hold, SourceError, Start};
-use super::position::{Position, push};
-use crate::model::{Chunk, Offset, TopicPartition};
+use super::position::Position;
+use crate::model::{Offset, TopicPartition};
 
-/// A chunk is handed on when it has this many messages, or bytes, or when no more came after a nap.
-const CHUNK_MESSAGES: usize = 2000;
-const CHUNK_BYTES: usize = 1 << 20;
-/// Slept when nothing is there; orders are taken after it. The client's own wait ends in a spin of a millisecond or
-/// two, at every poll, which alone would cost an idle daemon two percent of a core.
-const NAP: Duration = Duration::from_millis(20);
 /// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the group is kept waiting while what was read is landed.
@@ -74,7 +69,7 @@ impl ConsumerContext for Context {
 }
 
 pub(super) struct ConsumerThread {
-    consumer: BaseConsumer<Context>,
+    reader: Reader<Context>,
     data: Sender<Event>,
     control: Sender<Event>,
     orders: Receiver<Command>,
@@ -83,24 +78,12 @@ pub(super) struct ConsumerThread {
     /// Ordered, but some watermark could not be asked yet.
     wanted: Option<Assignment>,
     retry_at: Instant,
-    positions: Vec<Position>,
-    /// Index of the partition of the last message: the next one is mostly of the same.
-    last: usize,
-    /// Headers of the message at hand, if they are wanted.
-    headers: Option<Vec<u8>>,
     /// Events for a full channel, oldest first.
     waiting: VecDeque<Event>,
     waiting_since: Option<Instant>,
     paused: bool,
     said: HashSet<String>,
     down_since: Option<Instant>,
-}
-
-enum Polled {
-    Nothing,
-    Message,
-    End(i32),
-    Fatal(KafkaError),
 }
 
 impl ConsumerThread {
@@ -117,7 +100,7 @@ impl ConsumerThread {
         let consumer: BaseConsumer<Context> = config.consumer().create_with_context(context).map_err(refused)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
         Ok(ConsumerThread {
-            consumer,
+            reader: Reader::new(consumer, headers),
             data,
             control,
             orders,
@@ -125,9 +108,6 @@ impl ConsumerThread {
             session: 0,
             wanted: None,
             retry_at: Instant::now(),
-            positions: Vec::new(),
-            last: 0,
-            headers: headers.then(Vec::new),
             waiting: VecDeque::new(),
             waiting_since: None,
             paused: false,
@@ -145,14 +125,14 @@ impl ConsumerThread {
                 std::thread::sleep(Duration::from_millis(1));
                 continue;
             }
-            if let Some(e) = self.fill_chunk() {
+            if let Err(e) = self.read_chunk() {
                 let error = SourceError::Fatal(describe(&e));
                 _ = self.control.blocking_send(Event::Failed(error));
                 break;
             }
             self.report_rebalances();
         }
-        self.consumer.unsubscribe();
+        self.reader.consumer().unsubscribe();
     }
 
     /// `false`: stop.
@@ -177,7 +157,7 @@ impl ConsumerThread {
         for (tp, end) in ends {
             _ = list.add_partition_offset(&tp.topic, tp.partition, KafkaOffset::Offset(end.0));
         }
-        if let Err(e) = self.consumer.commit(&list, CommitMode::Async) {
+        if let Err(e) = self.reader.consumer().commit(&list, CommitMode::Async) {
             warn!(error = describe(&e), "group offsets not written (lag tools only)");
         }
     }
@@ -193,50 +173,43 @@ impl ConsumerThread {
                 Err(e) => return self.assign_later(wanted, "ask for the offsets of a partition", &e),
             }
         }
-        let mut list = TopicPartitionList::new();
-        for p in &positions {
-            let (topic, at) = (&p.partition.topic, KafkaOffset::Offset(p.first()));
-            _ = list.add_partition_offset(topic, p.partition.partition, at);
-        }
-        if let Err(e) = self.consumer.assign(&list) {
+        let told = positions.iter().filter(|p| p.fresh || self.session != wanted.session);
+        let told = told.map(|p| (p.partition.clone(), p.next)).collect();
+        if let Err(e) = self.reader.assign(positions) {
             return self.assign_later(wanted, "assign partitions", &e);
         }
-        // The client remembers a pause beyond an assignment.
-        if let Err(e) = self.consumer.resume(&list) {
-            return self.assign_later(wanted, "resume partitions", &e);
-        }
         self.said.clear();
-        self.paused = false;
+        if std::mem::take(&mut self.paused) {
+            info!("reading resumed");
+        }
         // What waits of an earlier session is of no use to anybody; of this one, reading goes on behind it.
         if self.session != wanted.session {
             self.waiting.clear();
         }
-        let told = positions.iter().filter(|p| p.fresh || self.session != wanted.session);
-        let told = told.map(|p| (p.partition.clone(), p.next)).collect();
         self.session = wanted.session;
         self.waiting.push_back(Event::Positioned { session: self.session, positions: told });
-        self.positions = positions;
-        self.last = 0;
     }
 
     fn assign_later(&mut self, wanted: Assignment, what: &str, e: &KafkaError) {
+        // What would be read meanwhile would be read again then.
+        self.reader.forget();
         self.say_once(format!("cannot {what}: {}; trying again", describe(e)));
         self.retry_at = Instant::now() + Duration::from_secs(1);
         self.wanted = Some(wanted);
     }
 
     fn position(&self, tp: &TopicPartition, start: Start) -> Result<Result<Position, SourceError>, KafkaError> {
-        let (low, high) = self.consumer.fetch_watermarks(&tp.topic, tp.partition, WATERMARK_LIMIT)?;
+        let (low, high) = self.reader.consumer().fetch_watermarks(&tp.topic, tp.partition, WATERMARK_LIMIT)?;
         let partition = tp.clone();
         let Start::At { offset: end, tail } = start else {
-            return Ok(Ok(Position { partition, next: Offset(low), fresh: true, check: None }));
+            return Ok(Ok(Position::new(partition, Offset(low), true, None)));
         };
         Ok(match end.0 {
             at if at < low => Err(SourceError::Gap { partition, end, low, missing: low - at }),
             at if at > high => Err(SourceError::Truncated { partition, end, high }),
             _ => {
                 let check = tail.filter(|tail| tail.offset >= low);
-                Ok(Position { partition, next: end, fresh: false, check })
+                Ok(Position::new(partition, end, false, check))
             }
         })
     }
@@ -244,13 +217,13 @@ impl ConsumerThread {
     fn report_rebalances(&mut self) {
         loop {
             let next = {
-                let context = self.consumer.context();
+                let context = self.reader.consumer().context();
                 context.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
             };
             let Some(rebalance) = next else { return };
             self.generation += 1;
             self.wanted = None;
-            self.positions.clear();
+            self.reader.forget();
             if let Some(partitions) = rebalance {
                 _ = self.control.blocking_send(Event::Assigned { generation: self.generation, partitions });
             }
@@ -271,86 +244,68 @@ impl ConsumerThread {
         if self.waiting.is_empty() {
             self.waiting_since = None;
             if self.paused {
-                self.switch(false);
+                // Not by the client's own resuming, which may leave a message out: see `BatchQueue::consumer`.
+                self.assign_again();
             }
         } else {
             let since = *self.waiting_since.get_or_insert_with(Instant::now);
             if !self.paused && since.elapsed() > PATIENCE {
-                self.switch(true);
+                self.pause();
             }
         }
     }
 
-    fn switch(&mut self, pause: bool) {
-        let Ok(assignment) = self.consumer.assignment() else { return };
-        let done = if pause { self.consumer.pause(&assignment) } else { self.consumer.resume(&assignment) };
-        match done {
+    fn pause(&mut self) {
+        let consumer = self.reader.consumer();
+        let Ok(assignment) = consumer.assignment() else { return };
+        match consumer.pause(&assignment) {
             Ok(()) => {
-                self.paused = pause;
-                let what = if pause { "paused: what is read waits to be landed" } else { "resumed" };
-                info!(partitions = assignment.count(), "reading {what}");
+                self.paused = true;
+                info!(partitions = assignment.count(), "reading paused: what is read waits to be landed");
             }
-            Err(e) => self.say_once(format!("cannot pause or resume: {}", describe(&e))),
+            Err(e) => self.say_once(format!("cannot pause: {}", describe(&e))),
         }
     }
 
-    fn fill_chunk(&mut self) -> Option<KafkaError> {
-        let mut chunk = Chunk::default();
-        let mut end = None;
-        let mut fatal = None;
-        let mut rested = false;
-        while chunk.len() < CHUNK_MESSAGES && chunk.byte_size() < CHUNK_BYTES {
-            match self.poll(&mut chunk) {
-                Polled::Message => {}
-                Polled::Nothing if rested => break,
-                Polled::Nothing => {
-                    std::thread::sleep(NAP);
-                    rested = true;
-                }
-                Polled::End(partition) => {
-                    end = Some(partition);
-                    break;
-                }
-                Polled::Fatal(e) => {
-                    fatal = Some(e);
-                    break;
-                }
-            }
-        }
+    /// Reads a chunk and tells what came with it. An error is the client's last.
+    fn read_chunk(&mut self) -> Result<(), KafkaError> {
+        let (chunk, closed) = self.reader.fill();
         if !chunk.is_empty() {
+            self.brokers_answer();
             self.waiting.push_back(Event::Messages { session: self.session, chunk });
         }
-        if let Some(partition) = end {
-            self.waiting.push_back(Event::EndReached { session: self.session, partition });
+        match closed {
+            Closed::Passed => {}
+            Closed::End(partition) => {
+                self.brokers_answer();
+                self.waiting.push_back(Event::EndReached { session: self.session, partition });
+            }
+            Closed::Halted(error) => _ = self.control.blocking_send(Event::Stopped { error }),
+            Closed::Lost => {
+                debug!("messages came on the wrong queue: assigning again");
+                self.assign_again();
+            }
+            Closed::Error(e @ KafkaError::MessageConsumptionFatal(_)) => return Err(e),
+            Closed::Error(e) => self.tell(&e),
         }
-        fatal
+        Ok(())
     }
 
-    fn poll(&mut self, chunk: &mut Chunk) -> Polled {
-        let error = match self.consumer.poll(Duration::ZERO) {
-            None => return Polled::Nothing,
-            Some(Ok(message)) => {
-                let replaced = push(&mut self.positions, &mut self.last, chunk, self.headers.as_mut(), &message);
-                self.brokers_answer();
-                if let Some((at, offset)) = replaced {
-                    self.halt(at, offset);
-                }
-                return Polled::Message;
-            }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                self.brokers_answer();
-                return Polled::End(partition);
-            }
-            Some(Err(e @ KafkaError::MessageConsumptionFatal(_))) => return Polled::Fatal(e),
-            Some(Err(e)) => e,
-        };
+    /// Assigns the same partitions again, from where reading them stands; until then nothing is read.
+    fn assign_again(&mut self) {
+        // What is ordered already assigns everything anew.
+        if self.wanted.is_none() {
+            let starts = self.reader.starts();
+            self.reader.forget();
+            self.wanted = Some(Assignment { generation: self.generation, session: self.session, starts });
+            self.retry_at = Instant::now();
+        }
+    }
+
+    fn tell(&mut self, error: &KafkaError) {
         match error.rdkafka_error_code() {
             // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                let starts = self.positions.iter().map(|p| (p.partition.clone(), p.start())).collect();
-                self.wanted = Some(Assignment { generation: self.generation, session: self.session, starts });
-                self.retry_at = Instant::now();
-            }
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.assign_again(),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 self.say_once("a topic of kafka.topics does not exist yet: waiting for it".to_owned());
             }
@@ -365,22 +320,9 @@ impl ConsumerThread {
                 RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::OperationTimedOut,
-            ) => debug!(error = describe(&error), "a connection to Kafka failed"),
-            _ => self.say_once(format!("Kafka: {}; the client tries again", describe(&error))),
+            ) => debug!(error = describe(error), "a connection to Kafka failed"),
+            _ => self.say_once(format!("Kafka: {}; the client tries again", describe(error))),
         }
-        Polled::Nothing
-    }
-
-    /// Stops reading a partition whose topic was made anew.
-    fn halt(&mut self, at: usize, offset: i64) {
-        let position = self.positions.remove(at);
-        let mut list = TopicPartitionList::new();
-        list.add_partition(&position.partition.topic, position.partition.partition);
-        if let Err(e) = self.consumer.pause(&list) {
-            debug!(error = describe(&e), "not paused; its messages are ignored");
-        }
-        let error = SourceError::Replaced { partition: position.partition, offset };
-        _ = self.control.blocking_send(Event::Stopped { error });
     }
 
     fn brokers_answer(&mut self) {

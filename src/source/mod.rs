@@ -6,6 +6,7 @@ mod consumer;
 mod embedded;
 mod kafka;
 mod memory;
+mod polling;
 mod port;
 mod position;
 mod sample;
