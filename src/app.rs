@@ -125,7 +125,7 @@ impl App {
     }
 
     fn kafka(&self) -> KafkaConfig {
-        KafkaConfig::from(&self.settings.kafka)
+        KafkaConfig { queue_bytes: self.settings.memory.queue(), ..KafkaConfig::from(&self.settings.kafka) }
     }
 
     /// Runs the job. `stop` turning true lands what is buffered and ends it; `status` follows every batch.
