@@ -95,13 +95,12 @@ pub fn drain(world: &World, topic: &Topic, variant: &Variant, expected: &Tally) 
 }
 
 /// The columns that [`cells`] fills.
-pub const HEAD: [&str; 9] = [
+pub const HEAD: [&str; 8] = [
     "CPU ns/event",
+    "while reading: CPU/wall",
     "events/s",
-    "wall s",
+    "in all: wall s",
     "CPU s",
-    "CPU/wall",
-    "CPU/wall while reading",
     "peak MiB",
     "batches, files, MB",
     "rows",
@@ -114,11 +113,10 @@ pub fn cells(events: u64, turns: &[Drained]) -> Vec<String> {
     let all = |figure: &dyn Fn(&Drained) -> f64, digits| spread(&turns.iter().map(figure).collect::<Vec<_>>(), digits);
     vec![
         all(&|d| d.cpu * 1e9 / n, 0),
-        format!("{:.0}", of(&|d| n / d.wall)),
+        format!("{:.2}", of(&|d| d.busy.1 / d.busy.0)),
+        format!("{:.0}", of(&|d| n / d.busy.0)),
         all(&|d| d.wall, 2),
         format!("{:.2}", of(&|d| d.cpu)),
-        format!("{:.2}", of(&|d| d.cpu / d.wall)),
-        format!("{:.2}", of(&|d| d.busy.1 / d.busy.0)),
         format!("{:.0}", turns.iter().map(|d| d.peak).fold(0.0, f64::max)),
         format!(
             "{:.0}, {:.0}, {:.0}",
@@ -159,9 +157,10 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
         let cores = variant.cores.as_deref().unwrap_or("all");
         let mut row = vec![format!("landfall to {}{how}, cores {cores}", variant.shape.to.text())];
         row.extend(cells(args.events, turns));
-        // Beside the same on the first set of cores.
+        // Beside the same on the first set of cores. A daemon waits for its trigger: it has no rate of its own.
         let first = variants.iter().position(|v| v.shape.to == variant.shape.to).unwrap_or(0);
-        row.push(format!("{:.2}", rate(turns) / rate(&drained[first])));
+        let times = rate(turns) / rate(&drained[first]);
+        row.push(if variant.daemon { "-".to_owned() } else { format!("{times:.2}") });
         row.push(if limit.is_empty() { "-".to_owned() } else { format!("{:.2}", cpu(turns) / least) });
         rows.push(row);
     }
@@ -173,7 +172,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     }
     let mut head = vec!["drain"];
     head.extend(HEAD);
-    head.extend(["rate while reading, × that of the first cores", "CPU × limit"]);
+    head.extend(["events/s, × that on the first cores", "CPU × limit"]);
     let what = format!(
         "Draining {} events ({:.1} B each) of {} partitions; medians of {} turns, in turns [least–most].",
         args.events,

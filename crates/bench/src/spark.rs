@@ -54,7 +54,7 @@ pub struct SteadyLoad {
     #[arg(long, default_value_t = 1000)]
     rate: u64,
     /// For how many seconds
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 120)]
     seconds: u64,
 }
 
@@ -112,10 +112,6 @@ fn landfall(world: &World, topic: &Topic, expected: &Tally) -> Result<Run> {
     Ok(Run { cpu: d.cpu, wall: d.wall, peak: d.peak })
 }
 
-fn times(name: &str, spark: f64, landfall: f64) -> String {
-    format!("\n{name}: Spark takes {:.1} × the CPU of landfall.\n", spark / landfall)
-}
-
 fn drains(world: &World, peer: &Peer, args: &Drains) -> Result<()> {
     let topic = Topic::backlog(&world.stack.kafka(), args.events, 4)?;
     let expected = events::tally(args.events);
@@ -127,7 +123,8 @@ fn drains(world: &World, peer: &Peer, args: &Drains) -> Result<()> {
     }
     let rows = [drain_row("landfall", args.events, &ours), drain_row(Filters::Python.text(), args.events, &theirs)];
     let cpu = |runs: &[Run]| median(runs.iter().map(|r| r.cpu));
-    let text = table(&DRAIN_HEAD, &rows) + &times("Start-up included", cpu(&theirs), cpu(&ours));
+    let times = cpu(&theirs) / cpu(&ours);
+    let text = format!("{}\nSpark takes {times:.1} × the CPU of landfall.\n", table(&DRAIN_HEAD, &rows));
     let what = format!(
         "Draining {} events beside Spark 3.5.7, local[2], on the same topic; medians of {} turns, in turns. CPU and memory \
          are of all processes: Spark's as proportional set size. The rows of each are as expected.",
@@ -158,11 +155,16 @@ fn slope(world: &World, peer: &Peer, args: &Slope) -> Result<()> {
         rows.push(drain_row(Filters::Native.text(), *events, &theirs));
     }
     let more = (args.events[1] - args.events[0]) as f64;
+    let whole = cpu[0][0] * 1e6 / args.events[0] as f64;
     let [ours, theirs] = cpu.map(|cpu| (cpu[1] - cpu[0]) * 1e6 / more);
-    let both = format!("\nµs of CPU per event more: landfall {ours:.2}, Spark {theirs:.2}.\n");
-    let whole = |runs: &Vec<Vec<String>>| runs[0][2].clone();
-    let start_up = format!("landfall with its start-up: {} µs per event at {}.\n", whole(&rows), args.events[0]);
-    let text = table(&DRAIN_HEAD, &rows) + &both + &start_up + &times("By the slope", theirs, ours);
+    let text = format!(
+        "{}\nµs of CPU for each event more: landfall {ours:.2}, Spark {theirs:.2}, {:.1} × as much. Beside landfall with its \
+         start-up, {whole:.2} µs an event at {} events, it is {:.1} × as much.\n",
+        table(&DRAIN_HEAD, &rows),
+        theirs / ours,
+        args.events[0],
+        theirs / whole
+    );
     let what = format!(
         "What another event costs: from {} to {} events, Spark 3.5.7 at its best, local[2]; medians of {} turns.",
         args.events[0], args.events[1], args.turns

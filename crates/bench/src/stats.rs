@@ -69,7 +69,7 @@ impl Weighted {
     }
 }
 
-/// The machine, and how busy it was before we began.
+/// The machine, and how busy it is.
 pub fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -77,7 +77,10 @@ pub fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or("?");
-    format!("{cores} cores of {}; load average now {load}", model.map_or("a processor without a name", |m| m.1.trim()))
+    format!(
+        "{cores} cores of {}; load average at the start {load}",
+        model.map_or("a processor without a name", |m| m.1.trim())
+    )
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// How often the tables' directories are listed.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(200);
+/// How long a daemon that reads is left alone before the load: its tables are being registered.
+const SETTLE: Duration = Duration::from_secs(10);
 /// How often memory is looked at.
 const SAMPLE: Duration = Duration::from_secs(10);
 /// How much of each partition Kafka keeps: the daemon reads what came just now.
@@ -69,6 +71,7 @@ pub fn steady(world: &World, rate: u64, time: Duration, interval: &str, partitio
     let job = Job::new(world, "steady", &topic, &shape)?;
     let mut daemon = job.start(&[], None)?;
     daemon.until_reading()?;
+    thread::sleep(SETTLE);
     let (me, pid) = (std::process::id(), daemon.id());
     let (begun, cpu, own) = (Instant::now(), process::cpu(pid), process::cpu(me));
     let load = topic.produce(Arc::clone(&ring), rate, time);
@@ -143,8 +146,9 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
         let mut s = steady(world, *rate, Duration::from_secs(args.seconds), &args.interval, args.partitions)?;
         let held: Vec<f64> = s.held.iter().map(|(_, mib)| *mib).collect();
         let most = held.iter().copied().fold(0.0, f64::max);
-        // The first quarter is that of caches that fill.
+        // The first quarter is that of buffers that grow to what the load needs; in a short run all of it is.
         let later = &s.held[s.held.len() / 4..];
+        let slope = if args.seconds < 600 { "-".to_owned() } else { format!("{:+.1}", slope_per_hour(later)) };
         rows.push(vec![
             rate.to_string(),
             s.produced.events.to_string(),
@@ -152,7 +156,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
             [0.5, 0.99, 1.0].map(|share| format!("{:.1}", s.lags.percentile(share))).join(" / "),
             format!("{:.0} / {:.0} / {most:.0}", held.first().unwrap_or(&0.0), held.last().unwrap_or(&0.0)),
             format!("{:.0}", s.peak),
-            format!("{:+.1}", slope_per_hour(later)),
+            slope,
             s.files.to_string(),
             format!("{:.2} / {:.2}", s.produced.latest, s.produced.waiting),
             format!("{:.1}", s.bench),

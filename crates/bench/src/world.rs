@@ -19,6 +19,8 @@ pub struct World {
     /// Where reports and logs go.
     pub out: PathBuf,
     agent: ureq::Agent,
+    /// The machine as it was before anything was started.
+    machine: String,
 }
 
 /// A file that a reader of a directory sees.
@@ -33,6 +35,7 @@ pub struct Seen {
 impl World {
     /// On the stack of `$LANDFALL_STACK`, or else on a new one that ends with this value.
     pub fn new(landfall: &str) -> Result<World> {
+        let machine = stats::machine();
         let landfall = std::path::absolute(landfall)?;
         ensure!(landfall.is_file(), "there is no {}: cargo build --release --locked", landfall.display());
         let stack = match Stack::attach() {
@@ -45,7 +48,7 @@ impl World {
         let out = std::path::absolute("target/bench")?;
         fs::create_dir_all(&out)?;
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(20)));
-        Ok(World { stack, landfall, out, agent: config.build().into() })
+        Ok(World { stack, landfall, out, agent: config.build().into(), machine })
     }
 
     /// Says that a signal asks us to end.
@@ -66,11 +69,14 @@ impl World {
     }
 
     /// The files that a reader of a directory on HDFS sees: those whose names begin neither with `_` nor with a dot.
-    /// None if there is no directory yet.
+    /// None of them where there is no directory yet.
     pub fn list(&self, dir: &str) -> Result<Vec<Seen>> {
-        let mut answer = match self.agent.get(self.web_hdfs(dir, "LISTSTATUS")).call() {
+        let ask = || self.agent.get(self.web_hdfs(dir, "LISTSTATUS")).call();
+        let mut answer = match ask() {
             Err(ureq::Error::StatusCode(404)) => return Ok(Vec::new()),
-            answer => answer.with_context(|| format!("cannot list {dir} on HDFS"))?,
+            // A long run must not end with one connection that did.
+            Err(_) => ask().with_context(|| format!("cannot list {dir} on HDFS"))?,
+            Ok(answer) => answer,
         };
         let json: Value = answer.body_mut().read_json()?;
         let entries = json["FileStatuses"]["FileStatus"].as_array().cloned().unwrap_or_default();
@@ -103,7 +109,7 @@ impl World {
 
     /// Writes a report: to standard output, and to `target/bench/NAME.md`.
     pub fn report(&self, name: &str, what: &str, table: &str) -> Result<()> {
-        let text = format!("{what}\n\n{}\n\n{table}", stats::machine());
+        let text = format!("{what}\n\n{}\n\n{table}", self.machine);
         println!("\n{text}");
         let file = self.out.join(format!("{name}.md"));
         fs::write(&file, text).with_context(|| file.display().to_string())?;
