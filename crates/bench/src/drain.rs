@@ -95,9 +95,10 @@ pub fn drain(world: &World, topic: &Topic, variant: &Variant, expected: &Tally) 
 }
 
 /// The columns that [`cells`] fills.
-pub const HEAD: [&str; 8] = [
+pub const HEAD: [&str; 9] = [
     "CPU ns/event",
-    "while reading: CPU/wall",
+    "while reading: CPU ns/event",
+    "CPU/wall",
     "events/s",
     "in all: wall s",
     "CPU s",
@@ -113,6 +114,7 @@ pub fn cells(events: u64, turns: &[Drained]) -> Vec<String> {
     let all = |figure: &dyn Fn(&Drained) -> f64, digits| spread(&turns.iter().map(figure).collect::<Vec<_>>(), digits);
     vec![
         all(&|d| d.cpu * 1e9 / n, 0),
+        format!("{:.0}", of(&|d| d.busy.1 * 1e9 / n)),
         format!("{:.2}", of(&|d| d.busy.1 / d.busy.0)),
         format!("{:.0}", of(&|d| n / d.busy.0)),
         all(&|d| d.wall, 2),
