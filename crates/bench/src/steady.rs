@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(200);
 /// How long a daemon that reads is left alone before the load: its tables are being registered.
 const SETTLE: Duration = Duration::from_secs(10);
-/// How often memory is looked at.
+/// Of so long a time, the most memory is one figure: it rises and falls with every batch.
 const SAMPLE: Duration = Duration::from_secs(10);
 /// How much of each partition Kafka keeps: the daemon reads what came just now.
 const KEEP: u64 = 512 << 20;
@@ -48,7 +48,7 @@ pub struct Args {
 pub struct Steady {
     /// Percent of a core, from the first event to the last.
     pub cpu: f64,
-    /// Memory held, in MiB: seconds since the load's begin, and how much.
+    /// Memory held, in MiB: seconds since the load's begin, and the most of the ten seconds from then.
     pub held: Vec<(f64, f64)>,
     /// The most it ever held, in MiB.
     pub peak: f64,
@@ -75,12 +75,15 @@ pub fn steady(world: &World, rate: u64, time: Duration, interval: &str, partitio
     let (me, pid) = (std::process::id(), daemon.id());
     let (begun, cpu, own) = (Instant::now(), process::cpu(pid), process::cpu(me));
     let load = topic.produce(Arc::clone(&ring), rate, time);
-    let (mut seen, mut held) = (BTreeMap::new(), Vec::new());
+    let (mut seen, mut held) = (BTreeMap::new(), Vec::<(f64, f64)>::new());
     while load.goes_on() {
         world.go_on()?;
         look(world, &job, &mut seen)?;
-        if held.len() as f64 * SAMPLE.as_secs_f64() <= begun.elapsed().as_secs_f64() {
-            held.push((begun.elapsed().as_secs_f64(), process::memory(pid, "VmRSS").context("landfall has ended")?));
+        let now = process::memory(pid, "VmRSS").context("landfall has ended")?;
+        let (time, slot) = (begun.elapsed().as_secs_f64(), begun.elapsed().as_secs() / SAMPLE.as_secs());
+        match held.get_mut(slot as usize) {
+            Some((_, most)) => *most = now.max(*most),
+            None => held.push((time, now)),
         }
         thread::sleep(POLL);
     }
@@ -144,6 +147,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     for rate in &args.rate {
         eprintln!("{rate} events/s for {} s", args.seconds);
         let mut s = steady(world, *rate, Duration::from_secs(args.seconds), &args.interval, args.partitions)?;
+        ensure!(!s.held.is_empty(), "--seconds: at least 1");
         let held: Vec<f64> = s.held.iter().map(|(_, mib)| *mib).collect();
         let most = held.iter().copied().fold(0.0, f64::max);
         // The first quarter is that of buffers that grow to what the load needs; in a short run all of it is.
@@ -154,7 +158,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
             s.produced.events.to_string(),
             format!("{:.2}", s.cpu),
             [0.5, 0.99, 1.0].map(|share| format!("{:.1}", s.lags.percentile(share))).join(" / "),
-            format!("{:.0} / {:.0} / {most:.0}", held.first().unwrap_or(&0.0), held.last().unwrap_or(&0.0)),
+            format!("{:.0} / {:.0} / {:.0} / {most:.0}", held[0], held[held.len() / 4], held[held.len() - 1]),
             format!("{:.0}", s.peak),
             slope,
             s.files.to_string(),
@@ -168,7 +172,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
         "events",
         "CPU, % of a core",
         "lag until visible, s: p50 / p99 / max",
-        "RSS first / last / most, MiB",
+        "RSS at first / after a quarter / last / most, MiB",
         "peak MiB",
         "RSS slope after the first quarter, MiB/h",
         "files",
