@@ -14,11 +14,12 @@ ENV CARGO_PROFILE_RELEASE_LTO=thin \
     LIBZ_SYS_STATIC=1
 # The dependencies first, with empty sources: this layer stays valid until a manifest or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY crates/bench/Cargo.toml crates/bench/
 COPY crates/metastore/Cargo.toml crates/metastore/
 COPY crates/stack/Cargo.toml crates/stack/
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    mkdir src crates/metastore/src crates/stack/src \
-    && echo 'fn main() {}' > src/main.rs \
+    mkdir src crates/bench/src crates/metastore/src crates/stack/src \
+    && echo 'fn main() {}' > src/main.rs && cp src/main.rs crates/bench/src/ \
     && touch src/lib.rs crates/metastore/src/lib.rs crates/stack/src/lib.rs \
     && cargo build --release --locked -p landfall
 # Cargo compares times: the sources must be younger than what was built of the empty ones.

@@ -1,9 +1,9 @@
 # The door to everything a person does here. `make help` explains.
-.PHONY: help demo quick test stack real chaos image measure fetch
+.PHONY: help demo quick test stack real chaos image fetch bench bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## The main job with nothing installed: 20,000 events into local Parquet tables
 	cargo run -- demo --events 20000
@@ -31,8 +31,40 @@ stack: ## Real Kafka, HDFS, Hive metastore and Presto to play with, until Ctrl-C
 fetch: ## Only fetch the servers' jars (once; about 0.5 GB)
 	cargo run -q --locked -p landfall-stack -- fetch
 
-measure: ## What the release binary costs: idle, at 1,000 events/s, draining (alone on the machine)
-	cargo run -q --locked -p landfall-stack -- run -- scripts/measure
+# The benches measure the release binary on real servers, alone on the machine; ARGS="--events 200000 --turns 1" and the
+# like make them smaller, --help tells what there is. Tables go to target/bench. LIMITS_BENCH names the limit bench.
+BENCH = cargo run -q --release --locked -p landfall-bench --
+
+bench: bench-drain bench-scale bench-steady bench-idle bench-spark ## All of the following but bench-flat; about 40 minutes
+
+bench-build:
+	cargo build --release --locked -p landfall
+
+bench-drain: bench-build ## Drain 2,000,000 events to local files and HDFS, on one core and on two
+	$(BENCH) drain $(ARGS)
+
+bench-scale: bench-build ## The cost per event by partitions, tables and size of batches
+	$(BENCH) scale $(ARGS)
+
+bench-steady: bench-build ## 1,000, 20,000 and 100,000 events/s on HDFS: CPU, memory, lag until visible
+	$(BENCH) steady $(ARGS)
+
+bench-flat: bench-build ## 20,000 events/s for 30 minutes: whether memory is flat
+	$(BENCH) steady --name flat --rate 20000 --seconds 1800 $(ARGS)
+
+bench-idle: bench-build ## Nothing to read
+	$(BENCH) idle $(ARGS)
+
+bench-spark: bench-spark-drain bench-spark-slope bench-spark-steady ## Beside Spark 3.5.7; PySpark is installed below target (320 MB)
+
+bench-spark-drain: bench-build ## Spark's job as its user runs it drains 2,000,000 events
+	$(BENCH) spark drain $(ARGS)
+
+bench-spark-slope: bench-build ## Spark at its best, from 2,000,000 to 6,000,000 events
+	$(BENCH) spark slope $(ARGS)
+
+bench-spark-steady: bench-build ## Spark at 1,000 events/s
+	$(BENCH) spark steady $(ARGS)
 
 image: ## Build the container image and try it against the real servers
 	cargo run -q --locked -p landfall-stack -- run -- scripts/image-check

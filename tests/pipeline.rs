@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::gated::Gated;
 use common::line::{column, committer, costs, guild, partition, settings, start, sword};
 use landfall::commit::Decision;
 use landfall::model::Offset;
 use landfall::source::MemoryTopic;
 use landfall::storage::{MemoryStorage, Storage};
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn every_message_becomes_rows_a_dead_letter_or_a_counted_drop() {
@@ -229,4 +231,66 @@ async fn two_daemons_that_both_read_everything_land_every_message_once() {
     b.stop().await.unwrap();
     assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(0..300));
     assert_eq!(column(&storage, "purchases", "cost").await, costs(0..300));
+}
+
+/// Letters that do not compress.
+fn noise(seed: i64, bytes: usize) -> String {
+    let mut state = seed as u64 | 1 << 40;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + (state >> 58) as u8)
+    };
+    (0..bytes).map(letter).collect::<String>().replace('\\', "_")
+}
+
+#[tokio::test]
+async fn a_backlog_of_any_size_is_held_within_the_memory_that_is_allowed() {
+    let (topic, memory) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let (gate, open) = watch::channel(true);
+    let storage: Arc<dyn Storage> = Arc::new(Gated { inner: memory.clone(), open });
+    // 90 MB of messages, each a row of two tables.
+    let messages = 4400;
+    for n in 0..messages {
+        let value = format!(r#"{{"event_type":"purchase_sword","cost":{n},"Host":"{}"}}"#, noise(n, 20_000));
+        topic.append(&partition(n as i32 % 4), 0, Some(value.as_bytes()));
+    }
+    let settings = settings(&[
+        ("LANDFALL__MEMORY__MAX", "48MiB"),
+        ("LANDFALL__MESSAGES__MAX_MESSAGE_BYTES", "1MiB"),
+        ("LANDFALL__TRIGGER__INTERVAL", "1h"),
+    ]);
+    let allowed = settings.memory.between();
+    let until = (0..4).map(|p| (partition(p), messages / 4)).collect();
+    let mut daemon = start(&topic, &storage, &settings, Some(until)).await;
+    gate.send_replace(false);
+    // Nothing lands, and so after a while nothing more is taken.
+    let mut most = 0;
+    for _ in 0..2000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let held = daemon.memory.held();
+        if held == most && held > allowed {
+            break;
+        }
+        most = most.max(held);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let held = daemon.memory.held();
+    // What was under way when it was full: four units of a MiB, and as rows of two tables twice as many.
+    assert!((allowed..allowed + (16 << 20)).contains(&held), "{held} of {allowed}");
+    assert_eq!(daemon.status.borrow().messages, 0);
+    gate.send_replace(true);
+    for landed in (500..=4000).step_by(500) {
+        daemon.landed(landed).await;
+        assert!(daemon.memory.held() < allowed + (16 << 20));
+    }
+    let stopped = daemon.memory.clone();
+    tokio::time::timeout(Duration::from_secs(60), daemon.task).await.unwrap().unwrap().unwrap();
+    let landed = column(&memory, "purchases", "cost").await;
+    let (wanted, count) = (costs(0..messages), landed.len());
+    assert!(
+        landed == wanted,
+        "{count} rows landed, {} other than the messages",
+        landed.iter().filter(|c| !wanted.contains(c)).count()
+    );
+    assert_eq!(stopped.held(), 0);
 }

@@ -39,6 +39,7 @@ pub fn settings(overrides: &[(&str, &str)]) -> Settings {
 pub struct Running {
     pub stop: watch::Sender<bool>,
     pub status: watch::Receiver<Status>,
+    pub memory: Memory,
     pub task: JoinHandle<Result<(), PipelineError>>,
 }
 
@@ -81,20 +82,21 @@ pub async fn start(
     let committer = committer(storage).await;
     let (stop, stopped) = watch::channel(false);
     let (sender, status) = watch::channel(Status::default());
+    let memory = Memory::new(settings.memory.between());
     let pipeline = Pipeline::new(Parts {
         source: Box::new(MemorySource::subscribe(topic, 7)),
         plan: plan.clone(),
         trigger: Trigger::new(&settings.trigger),
         encode: Arc::new(EncodeContext { job: "test".to_owned(), plan, locations }),
         workers: Workers::new(2).unwrap(),
-        memory: Memory::new(settings.memory.between()),
+        memory: memory.clone(),
         committer,
         reporter: Reporter::new("test", "memory:///", sender),
         upkeep: Upkeep::new(Duration::from_secs(3600), Duration::from_secs(3600)),
         record_gaps: settings.kafka.record_gaps,
         until,
     });
-    Running { stop, status, task: tokio::spawn(pipeline.run(stopped)) }
+    Running { stop, status, memory, task: tokio::spawn(pipeline.run(stopped)) }
 }
 
 /// All rows of a table, one column of each, sorted.

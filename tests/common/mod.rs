@@ -5,6 +5,7 @@ pub mod arrays;
 pub mod catalog_suite;
 pub mod every_type;
 pub mod faulty;
+pub mod gated;
 pub mod line;
 pub mod proxy;
 pub mod storage_suite;

@@ -120,8 +120,7 @@ impl Stack {
 
     /// The metastore names the folder of its schema `default`, but does not make it; Presto then refuses to write there.
     fn make_warehouse(&self) -> Result<()> {
-        let (port, user) = (self.settings.ports.namenode_http, &self.settings.user);
-        let url = format!("http://{HOST}:{port}/webhdfs/v1/warehouse?op=MKDIRS&user.name={user}");
+        let url = format!("{}/webhdfs/v1/warehouse?op=MKDIRS&user.name={}", self.namenode_http(), self.settings.user);
         let agent = presto::agent(Duration::from_secs(30));
         agent.put(&url).send_empty().context("cannot make the folder /warehouse in HDFS")?;
         Ok(())
@@ -147,6 +146,11 @@ impl Stack {
         config::namenode(&self.settings)
     }
 
+    /// The NameNode's web server, `http://host:port`: WebHDFS and fsck.
+    pub fn namenode_http(&self) -> String {
+        format!("http://{HOST}:{}", self.settings.ports.namenode_http)
+    }
+
     /// How many DataNodes it has, running or not.
     pub fn datanodes(&self) -> u32 {
         self.settings.datanodes
@@ -159,8 +163,8 @@ impl Stack {
 
     /// What the NameNode finds when it checks all files below `path` (`hdfs fsck PATH -files -blocks`).
     pub fn fsck(&self, path: &str) -> Result<String> {
-        let (port, user) = (self.settings.ports.namenode_http, &self.settings.user);
-        let url = format!("http://{HOST}:{port}/fsck?ugi={user}&path={path}&files=1&blocks=1");
+        let (web, user) = (self.namenode_http(), &self.settings.user);
+        let url = format!("{web}/fsck?ugi={user}&path={path}&files=1&blocks=1");
         let mut answer = presto::agent(Duration::from_secs(30)).get(&url).call().context("fsck")?;
         Ok(answer.body_mut().read_to_string()?)
     }
