@@ -1,9 +1,9 @@
 # The door to everything a person does here. `make help` explains.
-.PHONY: help demo quick test stack real chaos image measure fetch
+.PHONY: help demo quick test stack real chaos image measure fetch bench instructions
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## The main job with nothing installed: 20,000 events into local Parquet tables
 	cargo run -- demo --events 20000
@@ -33,6 +33,12 @@ fetch: ## Only fetch the servers' jars (once; about 0.5 GB)
 
 measure: ## What the release binary costs: idle, at 1,000 events/s, draining (alone on the machine)
 	cargo run -q --locked -p landfall-stack -- run -- scripts/measure
+
+bench: ## The chain in process on one thread, with its ratio to a naive one; LIMITS_BENCH names the limit bench
+	cargo bench --locked --bench chain
+
+instructions: ## Instructions per event of the chain, compared with benches/instructions.txt (needs valgrind)
+	scripts/instructions
 
 image: ## Build the container image and try it against the real servers
 	cargo run -q --locked -p landfall-stack -- run -- scripts/image-check
