@@ -63,9 +63,9 @@ impl Decoder {
     /// use.
     pub fn decode<'a>(&self, text: &'a str, row: &mut UnionRow<'a>) -> Result<(), Reject> {
         row.reset(self.all);
-        let mut learned = std::mem::take(&mut row.learned);
+        let mut learned = row.learned.take().unwrap_or_default();
         let read = self.quick(&mut learned, text, row);
-        row.learned = learned;
+        row.learned = Some(learned);
         match read {
             // The message's own braces, and what is within them.
             Some(()) if DEEPEST < self.max_depth => {}

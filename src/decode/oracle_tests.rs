@@ -48,7 +48,7 @@ impl Oracle {
             let mut row = std::mem::take(&mut self.row).recycle();
             let done = self.decoder.decode(text, &mut row);
             assert_eq!(Self::outcome(done, &row), want, "{text:?}");
-            let mut learned = std::mem::take(&mut row.learned);
+            let mut learned = row.learned.take().unwrap();
             let mut quick = UnionRow::default();
             quick.reset(FIELDS.len());
             if self.decoder.quick(&mut learned, text, &mut quick).is_some() {
@@ -58,7 +58,7 @@ impl Oracle {
             } else if want.is_ok() {
                 text.clone_into(&mut self.seen.missed);
             }
-            row.learned = learned;
+            row.learned = Some(learned);
             self.row = row.recycle();
         }
         match want {

@@ -18,7 +18,8 @@ pub struct UnionRow<'a> {
     earlier: Vec<(usize, &'a str)>,
     /// Whether a string of the message may have an escape.
     pub(super) has_escapes: bool,
-    pub(super) learned: Learned,
+    /// Boxed, as the row is moved about for every message.
+    pub(super) learned: Option<Box<Learned>>,
 }
 
 impl<'a> UnionRow<'a> {

@@ -55,16 +55,25 @@ pub(super) fn string(bytes: &[u8], at: usize, escapes: &mut bool) -> Option<usiz
 /// The next byte that is not simply text: a quote, a backslash, a control character, or the end.
 #[inline]
 fn text_end(bytes: &[u8], mut at: usize) -> usize {
-    let ends = |b: u8| b < b' ' || b == b'"' || b == b'\\';
-    // Sixteen at a time: the compiler makes a few vector instructions of it.
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        let found = u128::from_le_bytes(chunk.map(|b| u8::from(ends(b))));
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let found = special(u64::from_le_bytes(*chunk));
         if found != 0 {
             return at + found.trailing_zeros() as usize / 8;
         }
-        at += 16;
+        at += 8;
     }
-    at + bytes.get(at..).unwrap_or_default().iter().take_while(|b| !ends(**b)).count()
+    let is_text = |b: &&u8| **b >= b' ' && **b != b'"' && **b != b'\\';
+    at + bytes.get(at..).unwrap_or_default().iter().take_while(is_text).count()
+}
+
+/// Eight bytes at once: the lowest bit that is set belongs to the first byte that is not simply text. Bits above it may be
+/// wrong, as subtractions borrow from the bytes above.
+#[inline]
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
+    let is = |sign: u8| below(word ^ (ONES * u64::from(sign)), 1);
+    (below(word, b' ') | is(b'"') | is(b'\\')) & (ONES << 7)
 }
 
 /// End of the escape whose backslash is at `at`. Lone surrogates pass, as they do in serde_json's skipping.
