@@ -1,5 +1,5 @@
 # The door to everything a person does here. `make help` explains.
-.PHONY: help demo quick test stack real chaos image fetch bench bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
+.PHONY: help demo quick test stack real chaos image fetch instructions bench bench-chain bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -35,7 +35,7 @@ fetch: ## Only fetch the servers' jars (once; about 0.5 GB)
 # like make them smaller, --help tells what there is. Tables go to target/bench. LIMITS_BENCH names the limit bench.
 BENCH = cargo run -q --release --locked -p landfall-bench --
 
-bench: bench-drain bench-scale bench-steady bench-idle bench-spark ## All of the following but bench-flat; about 40 minutes
+bench: bench-chain bench-drain bench-scale bench-steady bench-idle bench-spark ## All of the following but bench-flat; about 40 minutes
 
 bench-build:
 	cargo build --release --locked -p landfall
@@ -65,6 +65,12 @@ bench-spark-slope: bench-build ## Spark at its best, from 2,000,000 to 6,000,000
 
 bench-spark-steady: bench-build ## Spark at 1,000 events/s
 	$(BENCH) spark steady $(ARGS)
+
+bench-chain: ## The chain in process on one thread, with its ratio to a naive one; LIMITS_BENCH names the limit bench
+	cargo bench --locked --bench chain
+
+instructions: ## Instructions per event of the chain, compared with benches/instructions.txt (needs valgrind)
+	scripts/instructions
 
 image: ## Build the container image and try it against the real servers
 	cargo run -q --locked -p landfall-stack -- run -- scripts/image-check

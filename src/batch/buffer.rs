@@ -11,7 +11,7 @@ use super::trigger::Size;
 use super::unknown::UnknownFields;
 use crate::checkpoint::{Replayed, topic_in_rows};
 use crate::config::settings::{OnMalformed, Tombstones, Unrouted};
-use crate::decode::{Reason, Reject, TimestampText, UnionRow, text};
+use crate::decode::{Reason, Reject, TimestampText, UnionRow};
 use crate::fault::Fault;
 use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, Tail, TopicPartition};
 use crate::route::Router;
@@ -256,7 +256,7 @@ impl BatchBuffer {
     /// Makes the message rows of all tables that want it, or of none.
     fn rows<'m>(&mut self, record: &Record<'_>, topic: &str, message: &'m str, row: &mut UnionRow<'m>) -> Again {
         let slots = &self.plan.route_slots;
-        let mask = self.router.route(|i| row.raw(slots[i]).and_then(text));
+        let mask = self.router.route(|i| row.raw(slots[i]).and_then(|raw| row.text_of(raw)));
         if mask.is_empty() {
             return Again::Unrouted;
         }

@@ -1,7 +1,5 @@
 //! Values of a column on their way into an Arrow array, for any type.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -16,10 +14,13 @@ use jiff::tz::TimeZone;
 
 use super::headers::{as_json, distinct};
 use crate::decode::coerce::{self, Mismatch};
-use crate::decode::{Names, date, decimal, scan, text, timestamp, unescape};
+use crate::decode::{Names, date, decimal, scan, text, timestamp};
 use crate::model::Headers;
 use crate::schema::HiveType;
 use crate::schema::arrow::data_type;
+
+/// Most rows, and bytes of texts, that a column makes room for because it had as many before.
+const MOST_ROOM: usize = 2 << 20;
 
 /// An Arrow builder by the type of its column.
 pub(super) enum Builder {
@@ -146,8 +147,13 @@ impl Builder {
         }
     }
 
-    /// The values, leaving none behind.
+    /// The values, leaving none behind but room for as many.
     pub(super) fn finish(&mut self) -> ArrayRef {
+        if let Builder::Utf8(b) = self {
+            let (rows, bytes) = (b.len().min(MOST_ROOM), b.values_slice().len().min(MOST_ROOM));
+            let fresh = StringBuilder::with_capacity(rows + rows / 8, bytes + bytes / 8);
+            return Arc::new(std::mem::replace(b, fresh).finish());
+        }
         scalar!(self, b => ArrayBuilder::finish(b), l => l.finish(), m => m.finish(), s => s.finish())
     }
 
@@ -242,7 +248,9 @@ impl Builder {
             Builder::Timestamp(_, zone) => timestamp(raw, zone).is_ok(),
             _ if raw == "null" => true,
             Builder::Array(l) => raw.starts_with('[') && scan::elements(raw).all(|e| l.elements.takes(e, wholly)),
-            Builder::Map(m) => raw.starts_with('{') && entries(raw).iter().all(|(_, v)| m.values.takes(v, wholly)),
+            Builder::Map(m) => {
+                raw.starts_with('{') && scan::entries(raw).iter().all(|(_, v)| m.values.takes(v, wholly))
+            }
             Builder::Struct(s) => raw.starts_with('{') && (!wholly || s.takes_all(raw)),
         }
     }
@@ -281,7 +289,7 @@ impl Lists {
 
 impl Maps {
     fn append(&mut self, raw: &str) -> Result<Fit, Mismatch> {
-        let entries = entries(raw);
+        let entries = scan::entries(raw);
         let mut fit = Fit::Whole;
         for (key, value) in &entries {
             if self.values.append_taken(value)? == Fit::Partial {
@@ -308,31 +316,6 @@ impl Maps {
             false,
         ))
     }
-}
-
-/// Keys and values of an object. Of a key that comes twice, the last value: readers know no map with a key twice.
-fn entries(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
-    let mut kept: Vec<(Cow<'_, str>, &str)> = Vec::new();
-    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
-    for (key, value) in scan::fields(raw) {
-        let key = unescape(key);
-        // A small map is searched sooner than hashed.
-        let known = match kept.len() {
-            0..16 => kept.iter().position(|(k, _)| *k == key),
-            n => {
-                if places.is_empty() {
-                    places.extend(kept.iter().map(|(k, _)| k.clone()).zip(0..));
-                }
-                let place = *places.entry(key.clone()).or_insert(n);
-                Some(place).filter(|p| *p < n)
-            }
-        };
-        match known {
-            Some(at) => kept[at].1 = value,
-            None => kept.push((key, value)),
-        }
-    }
-    kept
 }
 
 impl Structs {

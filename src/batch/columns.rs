@@ -11,7 +11,8 @@ use super::derived;
 use super::partition::Keys;
 use super::plan::PlannedTable;
 use super::source::Source;
-use crate::decode::{LocalTime, Reason, Reject, UnionRow, in_range, text, timestamp};
+use crate::decode::coerce::integer;
+use crate::decode::{LocalTime, Reason, Reject, UnionRow, in_range, timestamp};
 use crate::model::Record;
 
 /// Most bytes of a value that the detail of a dead letter shows.
@@ -241,12 +242,19 @@ fn append_field(builder: &mut Builder, row: &UnionRow<'_>, slot: usize) -> bool 
         builder.append_null();
         return false;
     };
-    // Most columns are texts: without a call.
-    if let Builder::Utf8(b) = builder
-        && !raw.is_empty()
-    {
-        b.append_option(text(raw));
-        return false;
+    // Most columns are these: without a call.
+    match builder {
+        Builder::Utf8(b) if !raw.is_empty() => {
+            b.append_option(row.text_of(raw));
+            return false;
+        }
+        Builder::Int64(b) => {
+            if let Ok(value) = integer(raw) {
+                b.append_option(value);
+                return false;
+            }
+        }
+        _ => {}
     }
     if let Ok(fit) = builder.append(raw) {
         return fit == Fit::Partial;

@@ -9,6 +9,7 @@ mod headers;
 pub mod limits;
 mod partition;
 pub mod plan;
+mod room;
 mod sealed;
 mod source;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod unknown;
 pub use buffer::{Again, BatchBuffer, Buried, PushError};
 pub use derived::Moment;
 pub use plan::{Plan, PlannedTable};
+pub use room::keep_freed_memory;
 pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, UnknownField};
 pub use source::Source;
 pub use trigger::{Size, Trigger};

@@ -3,10 +3,12 @@
 use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::learned::Learned;
 use super::names::Names;
 use super::paths::Paths;
 use super::reject::{Reason, Reject};
 use super::row::UnionRow;
+use super::strict::DEEPEST;
 
 /// Finds the wanted fields of a message and checks all of it.
 #[derive(Debug, Clone)]
@@ -57,21 +59,44 @@ impl Decoder {
         self.names.all()
     }
 
-    /// Reads the message `text` into `row`. After an error the row holds nothing of use.
+    /// Reads the message `text` into `row`, which has served no other decoder. After an error the row holds nothing of
+    /// use.
+    pub fn decode<'a>(&self, text: &'a str, row: &mut UnionRow<'a>) -> Result<(), Reject> {
+        row.reset(self.all);
+        let mut learned = row.learned.take().unwrap_or_default();
+        let read = self.quick(&mut learned, text, row);
+        row.learned = Some(learned);
+        match read {
+            // The message's own braces, and what is within them.
+            Some(()) if DEEPEST < self.max_depth => {}
+            Some(()) => self.check_depth(text)?,
+            None => self.judge(text, row)?,
+        }
+        if !self.early.is_empty() {
+            self.early.resolve(row);
+        }
+        Ok(())
+    }
+
+    /// Reads a message like others before it; `None`: it has to be judged.
+    #[inline]
+    pub(super) fn quick<'a>(&self, learned: &mut Learned, text: &'a str, row: &mut UnionRow<'a>) -> Option<()> {
+        learned.read(&self.names, &self.slots, text, row)
+    }
+
+    /// Reads a message that the quick way does not know for good: here it is decided, and said what is wrong.
     ///
     /// serde_json's skipping is iterative and checks the grammar of what it skips, so neither depth nor an unwanted
     /// field can do harm; lone surrogate escapes pass, as in Spark.
-    pub fn decode<'a>(&self, text: &'a str, row: &mut UnionRow<'a>) -> Result<(), Reject> {
+    #[cold]
+    pub(super) fn judge<'a>(&self, text: &'a str, row: &mut UnionRow<'a>) -> Result<(), Reject> {
         row.reset(self.all);
+        row.has_escapes = true;
         let json = |e: serde_json::Error| Reject::new(Reason::MalformedJson, e.to_string());
         let mut de = serde_json::Deserializer::from_str(text);
         if text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
             de.deserialize_map(Fields { decoder: self, row: &mut *row }).and_then(|()| de.end()).map_err(json)?;
-            self.check_depth(text)?;
-            if !self.early.is_empty() {
-                self.early.resolve(row);
-            }
-            return Ok(());
+            return self.check_depth(text);
         }
         IgnoredAny::deserialize(&mut de).and_then(|_| de.end()).map_err(json)?;
         Err(Reject::new(Reason::NotAnObject, format!("expected an object, found {}", kind(text))))

@@ -4,12 +4,16 @@ pub mod coerce;
 mod decimal;
 mod decoder;
 mod instant;
+mod learned;
 mod local;
 mod names;
+#[cfg(test)]
+mod oracle_tests;
 mod paths;
 mod reject;
 mod row;
 pub mod scan;
+mod strict;
 mod text;
 mod timestamp;
 

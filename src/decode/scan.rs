@@ -1,6 +1,11 @@
 //! Walks through well-formed JSON text without recursion: the fields of an object, the elements of an array. What the
 //! decoder has passed needs no second look at its grammar; on other text the walk ends early, but never panics.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::text::unescape;
+
 /// The fields of the object `raw`: each key as it stands between its quotes, and its value's raw text.
 pub fn fields(raw: &str) -> Fields<'_> {
     Fields { raw, at: 1 }
@@ -9,6 +14,31 @@ pub fn fields(raw: &str) -> Fields<'_> {
 /// The elements of the array `raw`, each as raw text.
 pub fn elements(raw: &str) -> Elements<'_> {
     Elements { raw, at: 1 }
+}
+
+/// Keys and values of an object. Of a key that comes twice, the last value: readers know no map with a key twice.
+pub fn entries(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let mut kept: Vec<(Cow<'_, str>, &str)> = Vec::new();
+    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    for (key, value) in fields(raw) {
+        let key = unescape(key);
+        // A small map is searched sooner than hashed.
+        let known = match kept.len() {
+            0..16 => kept.iter().position(|(k, _)| *k == key),
+            n => {
+                if places.is_empty() {
+                    places.extend(kept.iter().map(|(k, _)| k.clone()).zip(0..));
+                }
+                let place = *places.entry(key.clone()).or_insert(n);
+                Some(place).filter(|p| *p < n)
+            }
+        };
+        match known {
+            Some(at) => kept[at].1 = value,
+            None => kept.push((key, value)),
+        }
+    }
+    kept
 }
 
 /// See [`fields`].

@@ -39,9 +39,10 @@ impl TimestampText {
         let millis = ms.rem_euclid(1000) as u32;
         if millis > 0 {
             let digits = [millis / 100, millis / 10 % 10, millis % 10];
-            let kept = 3 - digits.iter().rev().take_while(|&&d| d == 0).count();
-            self.text.push('.');
-            self.text.extend(digits[..kept].iter().filter_map(|&d| char::from_digit(d, 10)));
+            let kept = 4 - digits.iter().rev().take_while(|&&d| d == 0).count();
+            let [a, b, c] = digits.map(|d| b'0' + d as u8);
+            // All four are ASCII.
+            self.text.push_str(std::str::from_utf8(&[b'.', a, b, c][..kept]).unwrap_or_default());
         }
         &self.text
     }
