@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::columns::{Input, TableBuffer};
 use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
-use super::sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable};
+use super::rows::{Again, Rows};
+use super::sealed::{SealedBatch, SealedPartition};
 use super::trigger::Size;
-use super::unknown::UnknownFields;
 use crate::checkpoint::{Replayed, topic_in_rows};
 use crate::config::settings::{OnMalformed, Tombstones, Unrouted};
-use crate::decode::{Reason, Reject, TimestampText, UnionRow};
+use crate::decode::{Reason, Reject, UnionRow};
 use crate::fault::Fault;
 use crate::model::{Accounting, BrokenChain, Offset, OffsetRange, Record, Tail, TopicPartition};
-use crate::route::Router;
 
 /// A message that the batch does not take; the batch is as before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,9 +74,7 @@ struct Partition {
 
 /// The open batch. Each message counts once, whole, or not at all.
 pub struct BatchBuffer {
-    plan: Arc<Plan>,
-    router: Router,
-    tables: Vec<TableBuffer>,
+    rows: Rows,
     partitions: Vec<Partition>,
     by_name: HashMap<TopicPartition, usize>,
     /// The partition of the last message: most come in runs.
@@ -87,8 +83,6 @@ pub struct BatchBuffer {
     replayed: Replayed,
     buried: Vec<Buried>,
     bytes: u64,
-    timestamps: TimestampText,
-    unknown: UnknownFields,
     row: UnionRow<'static>,
 }
 
@@ -103,23 +97,11 @@ pub struct Buried {
     pub reject: Reject,
 }
 
-/// What becomes of a dead letter that is sent through the tables again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Again {
-    /// It is rows of its tables, like any message.
-    Landed,
-    /// It is still no good, and nothing was done.
-    Bad(Reject),
-    /// It is good, no table wants it, and nothing was done.
-    Unrouted,
-}
-
 impl BatchBuffer {
     /// An empty batch without partitions.
     pub fn new(plan: Arc<Plan>) -> BatchBuffer {
         BatchBuffer {
-            router: plan.router.clone(),
-            tables: plan.tables.iter().map(|t| TableBuffer::new(t, &plan.zone)).collect(),
+            rows: Rows::new(plan),
             partitions: Vec::new(),
             by_name: HashMap::new(),
             latest: 0,
@@ -127,10 +109,7 @@ impl BatchBuffer {
             replayed: Replayed::default(),
             buried: Vec::new(),
             bytes: 0,
-            timestamps: TimestampText::new(plan.zone.clone()),
-            unknown: UnknownFields::default(),
             row: UnionRow::default(),
-            plan,
         }
     }
 
@@ -162,22 +141,22 @@ impl BatchBuffer {
 
     /// Takes a message: its rows, or what else becomes of it, and its place in its partition's range.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), PushError> {
-        let at = self.find(record)?;
+        let (at, range) = self.find(record)?;
         let value_len = record.value.map_or(0, <[u8]>::len);
-        let too_large = value_len as u64 > self.plan.messages.max_message_bytes.get();
+        let too_large = value_len as u64 > self.rows.plan.messages.max_message_bytes.get();
         let kept = if too_large { KEPT_OF_TOO_LARGE.min(value_len) } else { value_len };
         let bytes = (record.key.map_or(0, <[u8]>::len) + kept + record.headers.bytes().len()) as u64;
         if self.messages() >= MAX_MESSAGES || (self.messages() > 0 && self.bytes + bytes > MAX_BYTES) {
             return Err(PushError::Full { messages: self.messages(), bytes: self.bytes });
         }
         match record.value {
-            None if self.plan.messages.tombstones == Tombstones::DeadLetter => {
+            None if self.rows.plan.messages.tombstones == Tombstones::DeadLetter => {
                 self.bury(record, None, None, &Reject::new(Reason::Tombstone, "the message has a null value"));
             }
             None => self.accounting.tombstones += 1,
             Some(value) => {
                 let mut row = std::mem::take(&mut self.row).recycle();
-                let done = match self.plan.read(value, &mut row) {
+                let done = match self.rows.plan.read(value, &mut row) {
                     Ok(text) => {
                         self.land(record, text, &mut row);
                         Ok(())
@@ -189,25 +168,31 @@ impl BatchBuffer {
             }
         }
         let p = &mut self.partitions[at];
-        p.range.extend_over(&p.name, record.offset)?;
+        p.range = range;
         p.records += 1;
-        p.tail = Some(Tail::of(record));
         self.accounting.read += 1;
         self.bytes += bytes;
         Ok(())
     }
 
-    /// The partition of a message that continues it.
-    fn find(&mut self, record: &Record<'_>) -> Result<usize, PushError> {
-        if self.partitions.get(self.latest).is_none_or(|p| p.name != *record.partition) {
+    /// Keeps what the last message of a partition is known again by. Not done for every message: it reads all of it.
+    pub fn remember(&mut self, record: &Record<'_>) {
+        if let Some(p) = self.by_name.get(record.partition).and_then(|at| self.partitions.get_mut(*at)) {
+            p.tail = Some(Tail::of(record));
+        }
+    }
+
+    /// The partition of a message that continues it, and its range with the message.
+    fn find(&mut self, record: &Record<'_>) -> Result<(usize, OffsetRange), PushError> {
+        if self.partitions.get(self.latest).is_none_or(|p| !p.name.is(record.partition)) {
             let found = self.by_name.get(record.partition).copied();
             let missing = || PushError::NotStarted { partition: record.partition.clone(), offset: record.offset };
             self.latest = found.ok_or_else(missing)?;
         }
         let p = &self.partitions[self.latest];
-        let mut probe = p.range;
-        probe.extend_over(&p.name, record.offset)?;
-        Ok(self.latest)
+        let mut range = p.range;
+        range.extend_over(&p.name, record.offset)?;
+        Ok((self.latest, range))
     }
 
     /// Takes a dead letter once more, as a message of the `incarnation` of its topic. It belongs to no range of what is
@@ -219,10 +204,10 @@ impl BatchBuffer {
             return Err(PushError::Full { messages: self.messages(), bytes: self.bytes });
         }
         let mut row = std::mem::take(&mut self.row).recycle();
-        let again = match self.plan.read(value, &mut row) {
+        let again = match self.rows.plan.read(value, &mut row) {
             Ok(message) => {
                 let topic = topic_in_rows(&record.partition.topic, incarnation);
-                self.rows(record, &topic, message, &mut row)
+                self.rows.add(record, &topic, message, &mut row)
             }
             Err(reject) => Again::Bad(reject),
         };
@@ -237,13 +222,13 @@ impl BatchBuffer {
     }
 
     fn land<'m>(&mut self, record: &Record<'_>, message: &'m str, row: &mut UnionRow<'m>) {
-        let topic = self.partitions[self.latest].topic.clone();
-        let reject = match self.rows(record, &topic, message, row) {
+        let topic = &self.partitions[self.latest].topic;
+        let reject = match self.rows.add(record, topic, message, row) {
             Again::Landed => {
                 self.accounting.events += 1;
                 return;
             }
-            Again::Unrouted if self.plan.messages.unrouted == Unrouted::Drop => {
+            Again::Unrouted if self.rows.plan.messages.unrouted == Unrouted::Drop => {
                 self.accounting.unrouted += 1;
                 return;
             }
@@ -253,35 +238,8 @@ impl BatchBuffer {
         self.bury(record, Some(message.as_bytes()), Some(message), &reject);
     }
 
-    /// Makes the message rows of all tables that want it, or of none.
-    fn rows<'m>(&mut self, record: &Record<'_>, topic: &str, message: &'m str, row: &mut UnionRow<'m>) -> Again {
-        let slots = &self.plan.route_slots;
-        let mask = self.router.route(|i| row.raw(slots[i]).and_then(|raw| row.text_of(raw)));
-        if mask.is_empty() {
-            return Again::Unrouted;
-        }
-        let tables = &self.plan.tables;
-        if mask.tables().iter().any(|&t| tables[t].has_paths) {
-            self.plan.decoder.descend(row);
-        }
-        let strict = mask.tables().iter().filter(|&&t| tables[t].is_strict);
-        if let Some(reject) = strict.copied().find_map(|t| self.tables[t].refuses(&tables[t], row)) {
-            return Again::Bad(reject);
-        }
-        if let Some(known) = &self.plan.known_fields {
-            self.unknown.count(message, mask.tables(), known);
-        }
-        let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
-        let text = Some(message);
-        let input = Input { record, topic, row, text, bytes: Some(message.as_bytes()), timestamp, reject: None };
-        for &table in mask.tables() {
-            self.tables[table].append(&tables[table], &input);
-        }
-        Again::Landed
-    }
-
     fn refuse(&mut self, record: &Record<'_>, kept: &[u8], reject: Reject) -> Result<(), PushError> {
-        match self.plan.messages.on_malformed {
+        match self.rows.plan.messages.on_malformed {
             OnMalformed::Fail => {
                 return Err(PushError::Rejected { partition: record.partition.clone(), offset: record.offset, reject });
             }
@@ -298,14 +256,10 @@ impl BatchBuffer {
 
     /// Makes the message a row of the dead-letter table.
     fn bury(&mut self, record: &Record<'_>, bytes: Option<&[u8]>, text: Option<&str>, reject: &Reject) {
-        let table = self.plan.dead_letters.expect("the plan has a dead-letter table wherever a setting needs one");
-        let timestamp = record.timestamp_ms.map(|ms| self.timestamps.format(ms));
-        let row = &UnionRow::default();
-        let topic = &*self.partitions[self.latest].topic;
-        let input = Input { record, topic, row, text, bytes, timestamp, reject: Some(reject) };
-        self.tables[table].append(&self.plan.tables[table], &input);
+        let topic = &self.partitions[self.latest].topic;
+        self.rows.bury(record, topic, bytes, text, reject);
         self.accounting.dead_letters += 1;
-        if self.plan.messages.has_ceiling() {
+        if self.rows.plan.messages.has_ceiling() {
             let (partition, offset) = (record.partition.clone(), record.offset);
             self.buried.push(Buried { partition, offset, reject: reject.clone() });
         }
@@ -328,7 +282,7 @@ impl BatchBuffer {
 
     /// How large it is.
     pub fn size(&self) -> Size {
-        let files = self.tables.iter().map(TableBuffer::files).sum();
+        let files = self.rows.files();
         Size { bytes: self.bytes, messages: self.messages(), files }
     }
 
@@ -337,11 +291,12 @@ impl BatchBuffer {
         self.messages() == 0
     }
 
-    /// Forgets the rows and all partitions, each of which needs a [`BatchBuffer::start`] again.
-    pub fn clear(&mut self) {
-        let fresh = BatchBuffer::new(self.plan.clone());
-        let router = std::mem::replace(self, fresh).router;
-        self.router = router;
+    /// Forgets all partitions, each of which needs a [`BatchBuffer::start`] again, but not what it has learned of messages.
+    /// For a buffer that was sealed.
+    pub fn forget_partitions(&mut self) {
+        self.partitions.clear();
+        self.by_name.clear();
+        self.latest = 0;
     }
 
     /// Hands out the batch and begins the next, each partition where this one ended.
@@ -355,20 +310,8 @@ impl BatchBuffer {
             partitions.push(SealedPartition { partition, incarnation, range, records, tail: p.tail.take() });
         }
         partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
-        let (mut tables, mut field_errors) = (Vec::new(), Vec::new());
-        for (table, (buffer, planned)) in self.tables.iter_mut().zip(&self.plan.tables).enumerate() {
-            let name = &planned.table.name;
-            field_errors.extend(buffer.take_errors().into_iter().map(|(i, count)| {
-                let column = planned.table.all_columns().nth(i).map_or_else(String::new, |c| c.name.clone());
-                FieldErrors { table: name.clone(), column, count }
-            }));
-            tables.extend(buffer.finish().into_iter().map(|(directory, rows, columns)| {
-                let partition = Some(directory).filter(|d| !d.is_empty());
-                SealedTable { table, name: name.clone(), partition, rows, schema: planned.schema.clone(), columns }
-            }));
-        }
+        let (tables, field_errors, unknown_fields) = self.rows.finish();
         let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
-        let unknown_fields = self.unknown.take(|table| &self.plan.tables[table].table.name);
         let replayed = std::mem::take(&mut self.replayed);
         SealedBatch { partitions, replayed, tables, accounting, field_errors, unknown_fields, bytes }
     }

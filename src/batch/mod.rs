@@ -10,6 +10,7 @@ pub mod limits;
 mod partition;
 pub mod plan;
 mod room;
+mod rows;
 mod sealed;
 mod source;
 #[cfg(test)]
@@ -17,10 +18,11 @@ mod tests;
 pub mod trigger;
 mod unknown;
 
-pub use buffer::{Again, BatchBuffer, Buried, PushError};
+pub use buffer::{BatchBuffer, Buried, PushError};
 pub use derived::Moment;
 pub use plan::{Plan, PlannedTable};
 pub use room::keep_freed_memory;
+pub use rows::Again;
 pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, UnknownField};
 pub use source::Source;
 pub use trigger::{Size, Trigger};

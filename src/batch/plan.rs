@@ -28,6 +28,9 @@ pub struct Plan {
     pub(super) router: Router,
     /// Slots of the router's fields.
     pub(super) route_slots: Vec<usize>,
+    /// Whether any table has these, so that most jobs need not look at each of a message's tables.
+    pub(super) any_paths: bool,
+    pub(super) any_strict: bool,
     /// Fields at the top level that are known to each table, if unknown ones are to be counted.
     pub(super) known_fields: Option<Vec<Names>>,
 }
@@ -87,7 +90,20 @@ impl Plan {
         }
         let decoder = Decoder::new(&b.fields, &route_slots, settings.messages.max_depth.get());
         let messages = settings.messages.clone();
-        Ok(Plan { tables: planned, dead_letters, messages, zone, decoder, router, route_slots, known_fields })
+        let any_paths = planned.iter().any(|t| t.has_paths);
+        let any_strict = planned.iter().any(|t| t.is_strict);
+        Ok(Plan {
+            tables: planned,
+            dead_letters,
+            messages,
+            zone,
+            decoder,
+            router,
+            route_slots,
+            any_paths,
+            any_strict,
+            known_fields,
+        })
     }
 
     /// Whether a column wants the headers of messages.
@@ -102,10 +118,16 @@ impl Plan {
             let detail = format!("the message has {} bytes, allowed are {limit}", value.len());
             return Err(Reject::new(Reason::TooLarge, detail));
         }
-        let text = std::str::from_utf8(value).map_err(|e| Reject::new(Reason::InvalidUtf8, e.to_string()))?;
+        let text = text(value)?;
         self.decoder.decode(text, row)?;
         Ok(text)
     }
+}
+
+/// The message as text. Most are valid, which the quicker check sees; only the other one says what is wrong.
+fn text(value: &[u8]) -> Result<&str, Reject> {
+    simdutf8::basic::from_utf8(value)
+        .or_else(|_| std::str::from_utf8(value).map_err(|e| Reject::new(Reason::InvalidUtf8, e.to_string())))
 }
 
 impl PlannedTable {

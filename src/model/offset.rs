@@ -19,6 +19,11 @@ impl TopicPartition {
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> TopicPartition {
         TopicPartition { topic: topic.into(), partition }
     }
+
+    /// The same as `==`, quicker where both share the topic's name.
+    pub fn is(&self, other: &TopicPartition) -> bool {
+        self.partition == other.partition && (Arc::ptr_eq(&self.topic, &other.topic) || self.topic == other.topic)
+    }
 }
 
 impl fmt::Display for TopicPartition {

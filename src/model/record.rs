@@ -1,7 +1,5 @@
 //! Messages as they come from a source: many in one allocation, so that none is copied twice.
 
-use std::sync::Arc;
-
 use super::headers::Headers;
 use super::offset::{Offset, TopicPartition};
 
@@ -51,7 +49,7 @@ impl Chunk {
     /// Appends a message. Lengths over 4 GiB cannot occur: Kafka's protocol has 32-bit lengths.
     pub fn push(&mut self, r: Record<'_>) {
         let last = self.records.last().map(|m| m.partition);
-        let partition = match last.filter(|&i| same(&self.partitions[i as usize], r.partition)) {
+        let partition = match last.filter(|&i| self.partitions[i as usize].is(r.partition)) {
             Some(partition) => partition,
             None => self.index(r.partition),
         };
@@ -72,7 +70,7 @@ impl Chunk {
 
     #[cold]
     fn index(&mut self, partition: &TopicPartition) -> u32 {
-        let known = self.partitions.iter().position(|p| same(p, partition));
+        let known = self.partitions.iter().position(|p| p.is(partition));
         known.unwrap_or_else(|| {
             self.partitions.push(partition.clone());
             self.partitions.len() - 1
@@ -130,10 +128,6 @@ impl Chunk {
 
 /// Whether these are the same partition. A source hands out the same name again and again, so the names themselves are
 /// hardly ever compared.
-fn same(a: &TopicPartition, b: &TopicPartition) -> bool {
-    a.partition == b.partition && (Arc::ptr_eq(&a.topic, &b.topic) || a.topic == b.topic)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -130,7 +130,7 @@ impl Intake {
             let mut buried = Vec::new();
             let error = unit.decode(&mut buffer, until.as_deref(), &mut buried).err();
             let piece = buffer.seal();
-            buffer.clear();
+            buffer.forget_partitions();
             lock().push(buffer);
             // Nobody waits for what was read of an assignment that is gone.
             _ = sender.send(Decoded { piece, buried, error, _held: held });
@@ -192,6 +192,7 @@ impl Unit {
             let read = buffer.messages();
             buried.push((read - std::mem::replace(&mut slices, read), buffer.take_buried()));
         };
+        let mut last = Last::default();
         let mut result = Ok(());
         for (n, record) in records.enumerate() {
             if n % SLICE == 0 {
@@ -201,9 +202,32 @@ impl Unit {
             if result.is_err() {
                 break;
             }
+            last.keep(record);
         }
         slice(buffer);
+        last.records.iter().for_each(|record| buffer.remember(record));
         result
+    }
+}
+
+/// The last message of each partition.
+#[derive(Default)]
+struct Last<'c> {
+    records: Vec<Record<'c>>,
+    /// Place of the one kept last: the next one is mostly of the same partition.
+    at: usize,
+}
+
+impl<'c> Last<'c> {
+    fn keep(&mut self, record: Record<'c>) {
+        let same = |r: &Record<'_>| r.partition.is(record.partition);
+        if !self.records.get(self.at).is_some_and(same) {
+            self.at = self.records.iter().position(same).unwrap_or(self.records.len());
+        }
+        match self.records.get_mut(self.at) {
+            Some(last) => *last = record,
+            None => self.records.push(record),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::content::EncodeContext;
 use super::memory::{Held, Memory};
 use super::workers::Workers;
-use crate::batch::{SealedTable, Source};
+use crate::batch::{PlannedTable, SealedTable, Source};
 use crate::commit::ContentError;
 use crate::encode::{EncodeError, EncodeOptions, FileWriter, FinishedFile};
 
@@ -86,23 +86,12 @@ impl Lane {
         let planned = &self.context.plan.tables[self.table];
         let mut writer = match writer {
             Some(writer) => writer,
-            None => FileWriter::new(&planned.schema, self.options())?,
+            None => FileWriter::new(&planned.schema, file_options(planned))?,
         };
         for r in rows {
             writer.write(r.columns(), r.rows)?;
         }
         Ok(writer)
-    }
-
-    fn options(&self) -> EncodeOptions {
-        let planned = &self.context.plan.tables[self.table];
-        let numbered = planned.table.columns.iter().zip(&planned.sources).filter(|(_, s)| **s == Source::BatchId);
-        EncodeOptions {
-            plain_columns: planned.raw_columns.clone(),
-            no_dictionary: planned.timestamp_text_columns.clone(),
-            numbered_columns: numbered.map(|(c, _)| c.physical_name.clone()).collect(),
-            ..EncodeOptions::default()
-        }
     }
 
     /// The file, complete but for its number; the first call ends it. Waits for whoever is writing.
@@ -132,6 +121,17 @@ impl Lane {
     /// What a panic left behind is as it was before the call: it is only changed at once.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How the files of a table are written.
+pub fn file_options(planned: &PlannedTable) -> EncodeOptions {
+    let numbered = planned.table.columns.iter().zip(&planned.sources).filter(|(_, s)| **s == Source::BatchId);
+    EncodeOptions {
+        plain_columns: planned.raw_columns.clone(),
+        no_dictionary: planned.timestamp_text_columns.clone(),
+        numbered_columns: numbered.map(|(c, _)| c.physical_name.clone()).collect(),
+        ..EncodeOptions::default()
     }
 }
 

@@ -27,6 +27,7 @@ pub use content::EncodeContext;
 use content::OpenBatch;
 pub use error::PipelineError;
 use intake::{Decoded, Intake};
+pub use lane::file_options;
 pub use memory::Memory;
 pub use parts::Parts;
 use positions::{LogPosition, Positions};

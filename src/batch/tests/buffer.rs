@@ -34,15 +34,12 @@ fn ranges_chain_over_holes_and_batches() {
     let mut b = buffer(&seeds(), &seed_settings());
     let (p0, p1) = (TopicPartition::new("events", 0), TopicPartition::new("events", 1));
     b.start(p1.clone(), Offset(100), 0).unwrap();
-    let mut put = |partition: &TopicPartition, offset: i64| {
-        b.push(&Record {
-            partition,
-            offset,
-            timestamp_ms: None,
-            key: None,
-            value: Some(b"{}"),
-            headers: Headers::default(),
-        })
+    let mut put = |partition: &TopicPartition, offset| {
+        let headers = Headers::default();
+        let record = Record { partition, offset, timestamp_ms: None, key: None, value: Some(b"{}"), headers };
+        b.push(&record)?;
+        b.remember(&record);
+        Ok(())
     };
     put(&p1, 100).unwrap();
     put(&p0, 3).unwrap();
@@ -71,8 +68,8 @@ fn ranges_chain_over_holes_and_batches() {
     assert_eq!(sealed.accounting, Accounting { read: 1, tombstones: 1, ..Accounting::default() });
 
     push(&mut b, 50, Some(SWORD.as_bytes())).unwrap();
-    b.clear();
-    assert!(b.is_empty() && b.bytes() == 0);
+    b.seal();
+    b.forget_partitions();
     assert!(matches!(push(&mut b, 51, None), Err(PushError::NotStarted { .. })));
     b.start(p0, Offset(0), 0).unwrap();
     push(&mut b, 0, Some(SWORD.as_bytes())).unwrap();

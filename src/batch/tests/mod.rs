@@ -123,7 +123,10 @@ fn buffer(tables: &[Table], settings: &Settings) -> BatchBuffer {
 fn push(buffer: &mut BatchBuffer, offset: i64, value: Option<&[u8]>) -> Result<(), super::PushError> {
     let partition = &TopicPartition::new("events", 0);
     let headers = Headers::default();
-    buffer.push(&Record { partition, offset, timestamp_ms: Some(1627669098120), key: Some(b"k"), value, headers })
+    let record = Record { partition, offset, timestamp_ms: Some(1627669098120), key: Some(b"k"), value, headers };
+    buffer.push(&record)?;
+    buffer.remember(&record);
+    Ok(())
 }
 
 /// The rows of a table as JSON, `[]` if it has none.
