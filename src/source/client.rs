@@ -66,6 +66,10 @@ impl KafkaConfig {
         config.set("topic.metadata.refresh.interval.ms", "10000");
         // librdkafka's 1000 ms lets a consumer that is slower than the network stand idle.
         config.set("fetch.queue.backoff.ms", "5");
+        // A broker's answer may wait for this much, or for half a second: one for each small batch of a quiet producer
+        // costs more than all that is done with its messages.
+        config.set("fetch.min.bytes", "65536");
+        config.set("fetch.wait.max.ms", "500");
         for (name, value) in self.queue_limits() {
             config.set(name, value.to_string());
         }

@@ -39,7 +39,7 @@ fn ranges_chain_over_holes_and_batches() {
         let record = Record { partition, offset, timestamp_ms: None, key: None, value: Some(b"{}"), headers };
         b.push(&record)?;
         b.remember(&record);
-        Ok(())
+        Ok::<(), PushError>(())
     };
     put(&p1, 100).unwrap();
     put(&p0, 3).unwrap();
