@@ -248,8 +248,8 @@ async fn a_backlog_of_any_size_is_held_within_the_memory_that_is_allowed() {
     let (topic, memory) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
     let (gate, open) = watch::channel(true);
     let storage: Arc<dyn Storage> = Arc::new(Gated { inner: memory.clone(), open });
-    // 90 MB of messages, each a row of two tables.
-    let messages = 4400;
+    // 48 MB of messages, each a row of two tables.
+    let messages = 2400;
     for n in 0..messages {
         let value = format!(r#"{{"event_type":"purchase_sword","cost":{n},"Host":"{}"}}"#, noise(n, 20_000));
         topic.append(&partition(n as i32 % 4), 0, Some(value.as_bytes()));
@@ -279,7 +279,7 @@ async fn a_backlog_of_any_size_is_held_within_the_memory_that_is_allowed() {
     assert!((allowed..allowed + (16 << 20)).contains(&held), "{held} of {allowed}");
     assert_eq!(daemon.status.borrow().messages, 0);
     gate.send_replace(true);
-    for landed in (500..=4000).step_by(500) {
+    for landed in (400..=2000).step_by(400) {
         daemon.landed(landed).await;
         assert!(daemon.memory.held() < allowed + (16 << 20));
     }
