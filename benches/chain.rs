@@ -29,7 +29,7 @@ use rustix::time::{ClockId, clock_gettime};
 const EVENTS: usize = 500_000;
 const TURNS: usize = 5;
 /// What is decoded at once.
-const PIECE_BYTES: u64 = 1 << 20;
+const PIECE_BYTES: u64 = 256 << 10;
 /// `trigger.max_bytes` of config/default.toml.
 const BATCH_BYTES: u64 = 64 << 20;
 /// Variants of the limit bench, as its table names them, and what they are called here.

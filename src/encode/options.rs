@@ -39,8 +39,8 @@ impl Default for EncodeOptions {
 /// In the form `name version x.y.z`: parquet-java distrusts the statistics of a file whose writer it cannot parse.
 const CREATED_BY: &str = concat!("landfall version ", env!("CARGO_PKG_VERSION"));
 
-/// Uncompressed bytes of a page at which it is closed.
-const PAGE_BYTES: usize = 1 << 20;
+/// Uncompressed bytes of a page at which it is closed: as much as a core's cache holds until it is compressed.
+const PAGE_BYTES: usize = 256 << 10;
 
 impl EncodeOptions {
     pub(super) fn is_numbered(&self, field: &Field) -> bool {

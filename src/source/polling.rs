@@ -16,7 +16,7 @@ use crate::model::{Chunk, TopicPartition};
 
 /// A chunk is full when it has this many messages, or bytes.
 const CHUNK_MESSAGES: usize = 8000;
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 256 << 10;
 /// How long a chunk that is not full waits for more, in all; orders are taken after it. The client's own wait ends in a
 /// spin of a millisecond or two, at every poll, which alone would cost an idle daemon two percent of a core.
 const NAP: Duration = Duration::from_millis(20);
