@@ -112,6 +112,7 @@ impl Log {
             match self.publish_once(&slot_dir, slot, manifest).await {
                 Ok(true) => {
                     retry.worked();
+                    self.host.published(manifest);
                     return Ok(());
                 }
                 Ok(false) => retry.pause().await,
@@ -179,7 +180,7 @@ impl Log {
         let mut dir = location.to_owned();
         for name in partition.split('/') {
             dir = format!("{dir}/{name}");
-            match failing::at("publish.mkdir", &dir, self.storage.mkdir(&dir, Parents::Require)).await {
+            match failing::at("publish.partition", &dir, self.storage.mkdir(&dir, Parents::Require)).await {
                 Ok(()) => {}
                 Err(StorageError::NotFound { .. }) => return Ok(false),
                 Err(e) => return Err(e),
@@ -192,11 +193,16 @@ impl Log {
     /// before every file of the one before it is in its table.
     /// An error leaves `state` as it was, so that the next try publishes too.
     pub async fn catch_up(&self, known: &mut LogState) -> Result<u64, LogError> {
+        self.follow(known, true).await
+    }
+
+    /// The same. `tells`: the process hears of all slots, and not only of the last.
+    pub(super) async fn follow(&self, known: &mut LogState, tells: bool) -> Result<u64, LogError> {
         let mut state = known.clone();
         let mut read = 0;
         let mut last: Option<(String, Slot, Box<Manifest>)> = None;
         loop {
-            let more = self.read_on(&mut state, read > 0, &mut last).await?;
+            let more = self.read_on(&mut state, read > 0, tells, &mut last).await?;
             read += more;
             if more > 0 {
                 continue;
@@ -221,6 +227,7 @@ impl Log {
         &self,
         state: &mut LogState,
         in_bulk: bool,
+        tells: bool,
         last: &mut Option<(String, Slot, Box<Manifest>)>,
     ) -> Result<u64, LogError> {
         let dir = state.dir().to_owned();
@@ -241,7 +248,11 @@ impl Log {
                     }
                     state.fold(&entry)?;
                     match entry {
-                        Entry::Batch(m) => *last = Some((dir.clone(), slot, m)),
+                        Entry::Batch(m) => {
+                            // A slot is there only if the one before it is published.
+                            let before = last.replace((dir.clone(), slot, m));
+                            before.iter().filter(|_| tells).for_each(|(.., m)| self.host.published(m));
+                        }
                         // What follows in this directory does not belong to the log.
                         Entry::Seal(_) => return Ok(read + 1),
                         Entry::Gap(_) | Entry::Topic(_) => {}
