@@ -108,8 +108,9 @@ impl Log {
     pub async fn publish(&self, dir: &str, slot: Slot, manifest: &Manifest) -> Result<(), LogError> {
         let slot_dir = self.layout.slot(dir, slot);
         let mut retry = self.retry("publish a batch");
+        let mut unmarked = BTreeSet::new();
         loop {
-            match self.publish_once(&slot_dir, slot, manifest).await {
+            match self.publish_once(&slot_dir, slot, manifest, &mut unmarked).await {
                 Ok(true) => {
                     retry.worked();
                     self.host.published(manifest);
@@ -121,7 +122,14 @@ impl Log {
         }
     }
 
-    async fn publish_once(&self, slot_dir: &str, slot: Slot, m: &Manifest) -> Result<bool, StorageError> {
+    /// `unmarked`: tables' directories that were perhaps made here, and are not this job's again yet.
+    async fn publish_once(
+        &self,
+        slot_dir: &str,
+        slot: Slot,
+        m: &Manifest,
+        unmarked: &mut BTreeSet<String>,
+    ) -> Result<bool, StorageError> {
         // What was in the slot when a file was not found for the first time: those that are not are in their tables.
         let mut waiting: Option<BTreeSet<String>> = None;
         for (k, file) in m.files.iter().enumerate() {
@@ -144,13 +152,18 @@ impl Log {
             }
         }
         let left = self.names_in(slot_dir).await?;
-        let done = !m.files.iter().any(|file| left.contains(&file.name));
-        for location in m.locations.values().filter(|_| !done) {
+        let waiting: Vec<_> = m.files.iter().filter(|file| left.contains(&file.name)).collect();
+        for location in waiting.iter().filter_map(|file| m.locations.get(&file.table)).collect::<BTreeSet<_>>() {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
+            // Before the call: if its reply is lost, the next try finds the directory there.
+            unmarked.insert(location.clone());
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
-            self.mark_again(location).await?;
         }
-        Ok(done)
+        while let Some(location) = unmarked.first().cloned() {
+            self.mark_again(&location).await?;
+            unmarked.remove(&location);
+        }
+        Ok(waiting.is_empty())
     }
 
     /// Moves a file into its table; `false`: it, or the directory, is not there.

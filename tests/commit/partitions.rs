@@ -77,6 +77,22 @@ async fn a_partition_that_somebody_dropped_comes_back_with_its_next_rows_only() 
     assert!(storage.read("/tables/b/_owner.json").await.is_ok());
 }
 
+#[tokio::test]
+async fn a_table_directory_that_was_made_again_is_marked_whichever_call_fails() {
+    for fault in [Fault::LostReply, Fault::Error] {
+        for at in 0..200 {
+            let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+            let faulty = Arc::new(FaultyStorage::new(storage.clone(), fault, at));
+            let mut committer = open_on(faulty.clone(), Arc::new(RealHost), 5000).await;
+            land_parted(&mut committer, 2).await;
+            assert!(storage.delete("/tables/b").await.unwrap());
+            land_parted(&mut committer, 4).await;
+            assert!(storage.read("/tables/b/_owner.json").await.is_ok(), "{fault:?} at call {at}");
+            assert!(faulty.calls() < 200, "not every call was made to fail");
+        }
+    }
+}
+
 /// Remembers of which partitions it heard.
 #[derive(Debug, Default)]
 struct Ear(Mutex<BTreeSet<String>>);
