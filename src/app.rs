@@ -4,6 +4,7 @@ mod accept;
 mod audit;
 mod check;
 mod error;
+mod host;
 mod letters;
 mod overlap;
 mod prepare;
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use crate::batch::{Plan, Trigger};
 use crate::catalog::{self, COMPARE_EVERY, Catalog, HiveCatalog, NewPartitions, Registrar, RegistrarStatus, Wanted};
 use crate::checkpoint::Layout;
-use crate::commit::{Committer, Job, Log, LogError, Opened, RealHost};
+use crate::commit::{Committer, Job, Log, LogError, Opened};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
@@ -44,6 +45,8 @@ pub struct App {
     locations: Vec<String>,
     storage: Arc<dyn Storage>,
     catalog: Option<Arc<dyn Catalog>>,
+    /// Partitions that are perhaps not registered yet.
+    new_partitions: NewPartitions,
 }
 
 /// How a job ends by itself.
@@ -106,7 +109,8 @@ impl App {
             }
             None => None,
         };
-        Ok(App { settings, tables, plan: Arc::new(plan), locations, storage, catalog })
+        let (plan, new_partitions) = (Arc::new(plan), NewPartitions::new());
+        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions })
     }
 
     /// The tables in the order of the migrations, each with its directory on the storage.
@@ -173,9 +177,9 @@ impl App {
         };
         let registrar = self.catalog.as_ref().map(|catalog| {
             let (sender, _) = watch::channel(RegistrarStatus::default());
-            let (catalog, storage, new) = (catalog.clone(), self.storage.clone(), NewPartitions::new());
-            let run = Registrar::run(catalog, storage, self.wanted(), new.clone(), COMPARE_EVERY, sender.clone());
-            (tokio::spawn(run), sender.subscribe(), new)
+            let (catalog, storage, new) = (catalog.clone(), self.storage.clone(), self.new_partitions.clone());
+            let run = Registrar::run(catalog, storage, self.wanted(), new, COMPARE_EVERY, sender.clone());
+            (tokio::spawn(run), sender.subscribe())
         });
         let encode = EncodeContext {
             job: self.settings.job.clone(),
@@ -193,15 +197,14 @@ impl App {
             workers: Workers::new(cores()).map_err(AppError::Start)?,
             memory: Memory::new(self.settings.memory.between()),
             committer,
-            reporter: Reporter::new(&self.settings.job, &sink, status)
-                .telling(registrar.as_ref().map(|(.., new)| new.clone())),
+            reporter: Reporter::new(&self.settings.job, &sink, status),
             upkeep: Upkeep::new(self.settings.log.staging_retention, self.settings.log.retention),
             record_gaps: self.settings.kafka.record_gaps,
             until,
         });
         let result = pipeline.run(stop).await;
-        if let Some((task, registered, new)) = registrar {
-            wait_for_registration(mode, registered, &new).await;
+        if let Some((task, registered)) = registrar {
+            wait_for_registration(mode, registered, &self.new_partitions).await;
             task.abort();
         }
         Ok(result?)
@@ -241,7 +244,7 @@ impl App {
     }
 
     fn log(&self) -> Log {
-        Log::new(self.storage.clone(), log_layout(&self.settings), Arc::new(RealHost))
+        Log::new(self.storage.clone(), log_layout(&self.settings), self.host())
     }
 
     fn job(&self) -> Job {

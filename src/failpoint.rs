@@ -57,7 +57,7 @@ mod imp {
     use super::Injected;
 
     /// Every point, in the order of the protocol, and whether a call is made there, which can also fail.
-    pub const ALL: [(&str, bool); 37] = [
+    pub const ALL: [(&str, bool); 40] = [
         ("open.job", true),
         ("open.owner", true),
         ("open.epoch", true),
@@ -83,6 +83,7 @@ mod imp {
         ("publish.rename.rpc", true),
         ("publish.rename.after", true),
         ("publish.mkdir", true),
+        ("publish.partition", true),
         ("advance", false),
         ("kafka.commit", false),
         ("seal.mkdir", true),
@@ -95,6 +96,8 @@ mod imp {
         ("hms.create.after", true),
         ("hms.alter.before", true),
         ("hms.alter.after", true),
+        ("hms.partitions.before", true),
+        ("hms.partitions.after", true),
     ];
 
     /// Does what a test has set for this point, where no call is made. Of a kill or a stop nothing comes back.

@@ -197,8 +197,9 @@ impl OperatorLog<'_> {
         &mut self.committer
     }
 
-    /// Deletes what this process has staged.
+    /// Deletes what this process has staged, and registers the partitions of what it has published.
     pub async fn close(self) {
+        self.app.register_new_partitions().await;
         self.app.clear_staging(self.incarnation).await;
     }
 }

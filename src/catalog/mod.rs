@@ -17,7 +17,7 @@ pub use compare::compare;
 pub use history::RECORD;
 pub use hive::HiveCatalog;
 pub use memory::MemoryCatalog;
-pub use partitions::{NewPartitions, PartitionError, unregistered};
+pub use partitions::{NewPartitions, PartitionError, register_new, unregistered};
 pub use port::{Catalog, CatalogError, CatalogPartition, CatalogTable, Change, PARTITIONS_AT_ONCE};
 pub use reconcile::{Plan, Wanted, plan};
 pub use register::{COMPARE_EVERY, Registrar};

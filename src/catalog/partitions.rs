@@ -1,6 +1,7 @@
 //! Registering partitions: those that rows were landed in, and those whose directories are there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 
 use tokio::sync::watch;
 use tracing::info;
@@ -8,13 +9,14 @@ use tracing::info;
 use super::port::{Catalog, CatalogError, CatalogPartition, PARTITIONS_AT_ONCE};
 use super::reconcile::Wanted;
 use super::spelling::same_location;
+use crate::failpoint::around;
 use crate::schema::partition;
-use crate::storage::{Parents, Storage, StorageError};
+use crate::storage::{Storage, StorageError};
 
 /// So many differing partitions are named; the others are counted.
 const NAMED: usize = 3;
 
-/// Partitions in which this process has landed rows, and which may not be registered yet: table and partition. Shared.
+/// Partitions in which rows were landed, and which may not be registered yet: table and partition. Shared.
 #[derive(Debug, Clone)]
 pub struct NewPartitions(watch::Sender<BTreeSet<(String, String)>>);
 
@@ -47,10 +49,10 @@ impl NewPartitions {
         self.0.borrow().iter().filter(|(t, _)| t == table).map(|(_, partition)| partition.clone()).collect()
     }
 
-    fn done(&self, table: &str, known: &BTreeSet<String>) {
+    fn done(&self, table: &str, done: &BTreeSet<String>) {
         self.0.send_if_modified(|waiting| {
             let before = waiting.len();
-            waiting.retain(|(t, partition)| t != table || !known.contains(partition));
+            waiting.retain(|(t, partition)| t != table || !done.contains(partition));
             waiting.len() < before
         });
     }
@@ -120,7 +122,7 @@ impl Partitions<'_> {
         Ok(known.elsewhere.len() == before)
     }
 
-    /// Those that are `held` are there already, and only looked at.
+    /// Those that are `held` are there already, and only looked at. Of the others, those whose directories are there.
     async fn register(
         &self,
         names: BTreeSet<String>,
@@ -131,18 +133,23 @@ impl Partitions<'_> {
         let unknown = names.iter().filter(|name| !known.names.contains(*name));
         let unknown: Vec<_> = unknown.filter_map(|name| self.entry(name)).collect();
         for some in unknown.chunks(PARTITIONS_AT_ONCE) {
-            let new: Vec<_> = some.iter().filter(|p| !held.contains(&p.name)).cloned().collect();
-            for partition in &new {
-                // A metastore that makes a directory may also delete it, with what was landed there meanwhile.
-                let directory = format!("{}/{}", self.wanted.directory, partition.name);
-                self.storage.mkdir(&directory, Parents::Create).await?;
+            let (mut there, mut new) = (Vec::new(), Vec::new());
+            for partition in some {
+                let is_held = held.contains(&partition.name);
+                if is_held || self.has_directory(&partition.name).await? {
+                    there.push(partition);
+                    new.extend((!is_held).then(|| partition.clone()));
+                }
+            }
+            if there.is_empty() {
+                continue;
             }
             if !new.is_empty() {
-                self.catalog.add_partitions(table, &new).await?;
+                self.add(&new).await?;
             }
-            let names: Vec<_> = some.iter().map(|p| p.name.clone()).collect();
+            let names: Vec<_> = there.iter().map(|p| p.name.clone()).collect();
             let found = self.catalog.partitions(table, &names).await?;
-            for partition in some {
+            for partition in there {
                 let Some(found) = found.iter().find(|f| f.name == partition.name) else {
                     return Err(PartitionError::Lost(partition.name.clone()));
                 };
@@ -156,8 +163,25 @@ impl Partitions<'_> {
             }
             self.new.done(&table.name, &known.names);
         }
-        self.new.done(&table.name, &known.names);
+        self.new.done(&table.name, &names);
         Ok(())
+    }
+
+    /// Who lands rows makes their directory. One that is gone was dropped since, and must not come back; nor must the
+    /// metastore make it, which may then also delete it, with what was landed there meanwhile.
+    async fn has_directory(&self, name: &str) -> Result<bool, StorageError> {
+        match self.storage.list(&format!("{}/{name}", self.wanted.directory)).await {
+            Ok(_) => Ok(true),
+            Err(StorageError::NotFound { .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn add(&self, new: &[CatalogPartition]) -> Result<(), CatalogError> {
+        let away = || CatalogError::Unavailable { uri: self.wanted.full_name(), reason: "failpoint".to_owned() };
+        let call = self.catalog.add_partitions(&self.wanted.table, new);
+        let added = around("hms.partitions.before", away, call).await;
+        around("hms.partitions.after", away, ready(added)).await
     }
 
     /// `None`: readers would fail on a partition of this name.
@@ -181,6 +205,19 @@ impl Partitions<'_> {
         }
         out
     }
+}
+
+/// Registers what is `new` of tables that the metastore has, once.
+pub async fn register_new(
+    catalog: &dyn Catalog,
+    storage: &dyn Storage,
+    tables: &[Wanted],
+    new: &NewPartitions,
+) -> Result<(), PartitionError> {
+    for wanted in tables.iter().filter(|wanted| !new.of(&wanted.table.name).is_empty()) {
+        Partitions { catalog, storage, wanted, new }.register_new(&mut Known::default()).await?;
+    }
+    Ok(())
 }
 
 /// The partitions whose directories are there. Others than landfall makes are left out: a value that is none of its
@@ -223,7 +260,7 @@ mod tests {
     use super::*;
     use crate::catalog::MemoryCatalog;
     use crate::schema::migrations;
-    use crate::storage::MemoryStorage;
+    use crate::storage::{MemoryStorage, Parents};
 
     async fn table(catalog: &MemoryCatalog) -> Wanted {
         let text = "create external table d.t (a int) partitioned by (dt date, h int) stored as parquet location '/t'";
@@ -263,17 +300,32 @@ mod tests {
         let wanted = table(&catalog).await;
         let partitions = Partitions { catalog: &catalog, storage: &storage, wanted: &wanted, new: &new };
         let mut known = Known::default();
+        for h in 0..250 {
+            storage.mkdir(&format!("/t/dt=2026-11-22/h={h}"), Parents::Create).await.unwrap();
+        }
         new.tell((0..250).map(|h| ("t".to_owned(), format!("dt=2026-11-22/h={h}"))));
         new.tell([("u".to_owned(), "x=1".to_owned())].into_iter());
         catalog.lose_next_reply();
         assert!(partitions.register_new(&mut known).await.is_err());
         assert!(partitions.register_new(&mut known).await.unwrap());
         assert_eq!((names(&catalog).await.len(), new.of("t").len(), new.of("u").len()), (250, 0, 1));
-        assert_eq!(storage.list("/t/dt=2026-11-22").await.unwrap().len(), 250, "their directories are made first");
         catalog.set_away(true);
         new.tell([("t".to_owned(), "dt=2026-11-22/h=7".to_owned())].into_iter());
         assert!(partitions.register_new(&mut known).await.unwrap(), "nothing is asked about what is known");
         assert!(new.of("t").is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_that_was_dropped_does_not_come_back_and_nobody_waits_for_it() {
+        let (catalog, storage, new) = (MemoryCatalog::default(), MemoryStorage::default(), NewPartitions::new());
+        let wanted = table(&catalog).await;
+        storage.mkdir("/t/dt=2026-11-22/h=8", Parents::Create).await.unwrap();
+        let told = ["dt=2026-11-22/h=7", "dt=2026-11-22/h=8", "dt=today/h=1"];
+        new.tell(told.into_iter().map(|name| ("t".to_owned(), name.to_owned())));
+        register_new(&catalog, &storage, std::slice::from_ref(&wanted), &new).await.unwrap();
+        assert_eq!(names(&catalog).await, ["dt=2026-11-22/h=8"]);
+        assert_eq!(storage.list("/t/dt=2026-11-22").await.unwrap().len(), 1, "and no directory was made");
+        assert!(new.is_empty());
     }
 
     #[tokio::test]
@@ -286,6 +338,7 @@ mod tests {
         let other = CatalogPartition { name: name.clone(), values, location: "memory:///u/g1".into() };
         catalog.add_partitions(&wanted.table, std::slice::from_ref(&other)).await.unwrap();
         let mut known = Known::default();
+        storage.mkdir(&format!("/t/{name}"), Parents::Create).await.unwrap();
         new.tell([("t".to_owned(), name.clone())].into_iter());
         assert!(!partitions.register_new(&mut known).await.unwrap());
         let differences = partitions.compare(&mut known).await.unwrap();

@@ -77,7 +77,7 @@ pub trait Catalog: Send + Sync + std::fmt::Debug {
     async fn partitions(&self, table: &CatalogTable, names: &[String]) -> Result<Vec<CatalogPartition>, CatalogError>;
 
     /// Adds partitions with the columns that `table` has; those that are there already stay as they are. The caller has
-    /// made their directories, and names none twice. At most [`PARTITIONS_AT_ONCE`] of them.
+    /// seen their directories, and names none twice. At most [`PARTITIONS_AT_ONCE`] of them.
     async fn add_partitions(&self, table: &CatalogTable, new: &[CatalogPartition]) -> Result<(), CatalogError>;
 
     /// Drops the table; its files stay. `false`: there was none. Only tests call it: landfall never drops a table.

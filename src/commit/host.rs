@@ -9,6 +9,7 @@ use rand::RngExt;
 use uuid::Uuid;
 
 use super::batch::{Batch, ContentError, DataFile};
+use crate::checkpoint::Manifest;
 use crate::model::Slot;
 
 /// The process around the protocol.
@@ -25,6 +26,10 @@ pub trait Host: Send + Sync + std::fmt::Debug {
 
     /// The batch's files, made where they keep nobody waiting.
     async fn encode(&self, batch: Arc<Batch>, slot: Slot) -> Result<Vec<DataFile>, ContentError>;
+
+    /// Hears which slots are published: all files of this manifest are in their tables, whoever wrote and moved them. May
+    /// hear of one several times, and of old ones.
+    fn published(&self, _: &Manifest) {}
 
     /// Whether the protocol has this defect: for tests that show that the suite would notice.
     #[cfg(feature = "failpoints")]

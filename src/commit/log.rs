@@ -108,10 +108,12 @@ impl Log {
     pub async fn publish(&self, dir: &str, slot: Slot, manifest: &Manifest) -> Result<(), LogError> {
         let slot_dir = self.layout.slot(dir, slot);
         let mut retry = self.retry("publish a batch");
+        let mut unmarked = BTreeSet::new();
         loop {
-            match self.publish_once(&slot_dir, slot, manifest).await {
+            match self.publish_once(&slot_dir, slot, manifest, &mut unmarked).await {
                 Ok(true) => {
                     retry.worked();
+                    self.host.published(manifest);
                     return Ok(());
                 }
                 Ok(false) => retry.pause().await,
@@ -120,7 +122,14 @@ impl Log {
         }
     }
 
-    async fn publish_once(&self, slot_dir: &str, slot: Slot, m: &Manifest) -> Result<bool, StorageError> {
+    /// `unmarked`: tables' directories that were perhaps made here, and are not this job's again yet.
+    async fn publish_once(
+        &self,
+        slot_dir: &str,
+        slot: Slot,
+        m: &Manifest,
+        unmarked: &mut BTreeSet<String>,
+    ) -> Result<bool, StorageError> {
         // What was in the slot when a file was not found for the first time: those that are not are in their tables.
         let mut waiting: Option<BTreeSet<String>> = None;
         for (k, file) in m.files.iter().enumerate() {
@@ -143,13 +152,18 @@ impl Log {
             }
         }
         let left = self.names_in(slot_dir).await?;
-        let done = !m.files.iter().any(|file| left.contains(&file.name));
-        for location in m.locations.values().filter(|_| !done) {
+        let waiting: Vec<_> = m.files.iter().filter(|file| left.contains(&file.name)).collect();
+        for location in waiting.iter().filter_map(|file| m.locations.get(&file.table)).collect::<BTreeSet<_>>() {
             warn!(slot = slot.0, location, "table directory is missing: making it again");
+            // Before the call: if its reply is lost, the next try finds the directory there.
+            unmarked.insert(location.clone());
             failing::at("publish.mkdir", location, self.storage.mkdir(location, Parents::Create)).await?;
-            self.mark_again(location).await?;
         }
-        Ok(done)
+        while let Some(location) = unmarked.first().cloned() {
+            self.mark_again(&location).await?;
+            unmarked.remove(&location);
+        }
+        Ok(waiting.is_empty())
     }
 
     /// Moves a file into its table; `false`: it, or the directory, is not there.
@@ -179,7 +193,7 @@ impl Log {
         let mut dir = location.to_owned();
         for name in partition.split('/') {
             dir = format!("{dir}/{name}");
-            match failing::at("publish.mkdir", &dir, self.storage.mkdir(&dir, Parents::Require)).await {
+            match failing::at("publish.partition", &dir, self.storage.mkdir(&dir, Parents::Require)).await {
                 Ok(()) => {}
                 Err(StorageError::NotFound { .. }) => return Ok(false),
                 Err(e) => return Err(e),
@@ -192,11 +206,16 @@ impl Log {
     /// before every file of the one before it is in its table.
     /// An error leaves `state` as it was, so that the next try publishes too.
     pub async fn catch_up(&self, known: &mut LogState) -> Result<u64, LogError> {
+        self.follow(known, true).await
+    }
+
+    /// The same. `tells`: the process hears of all slots, and not only of the last.
+    pub(super) async fn follow(&self, known: &mut LogState, tells: bool) -> Result<u64, LogError> {
         let mut state = known.clone();
         let mut read = 0;
         let mut last: Option<(String, Slot, Box<Manifest>)> = None;
         loop {
-            let more = self.read_on(&mut state, read > 0, &mut last).await?;
+            let more = self.read_on(&mut state, read > 0, tells, &mut last).await?;
             read += more;
             if more > 0 {
                 continue;
@@ -221,6 +240,7 @@ impl Log {
         &self,
         state: &mut LogState,
         in_bulk: bool,
+        tells: bool,
         last: &mut Option<(String, Slot, Box<Manifest>)>,
     ) -> Result<u64, LogError> {
         let dir = state.dir().to_owned();
@@ -241,7 +261,11 @@ impl Log {
                     }
                     state.fold(&entry)?;
                     match entry {
-                        Entry::Batch(m) => *last = Some((dir.clone(), slot, m)),
+                        Entry::Batch(m) => {
+                            // A slot is there only if the one before it is published.
+                            let before = last.replace((dir.clone(), slot, m));
+                            before.iter().filter(|_| tells).for_each(|(.., m)| self.host.published(m));
+                        }
                         // What follows in this directory does not belong to the log.
                         Entry::Seal(_) => return Ok(read + 1),
                         Entry::Gap(_) | Entry::Topic(_) => {}

@@ -80,14 +80,15 @@ impl Log {
         Ok(Opened { job: file, state, first_start })
     }
 
-    /// Reads the log from its newest epoch on, and publishes its last slot.
+    /// Reads the log from its newest epoch on, and publishes its last slot. Of the others, old ones mostly, the process
+    /// hears nothing.
     pub async fn reopen(&self, job: Uuid) -> Result<LogState, LogError> {
         let mut state = self.last_snapshot(job).await?;
-        match self.catch_up(&mut state).await {
+        match self.follow(&mut state, false).await {
             // The epoch was closed and deleted while it was read.
             Err(LogError::Storage(StorageError::NotFound { .. })) if self.newest_epoch().await? > state.epoch() => {
                 state = self.last_snapshot(job).await?;
-                self.catch_up(&mut state).await?;
+                self.follow(&mut state, false).await?;
             }
             read => _ = read?,
         }

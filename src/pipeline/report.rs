@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::work::Sealed;
-use crate::catalog::NewPartitions;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
 use crate::model::{Offset, Slot, TopicPartition};
@@ -20,7 +19,6 @@ pub struct Reporter {
     job: String,
     sink: String,
     status: watch::Sender<Status>,
-    new_partitions: Option<NewPartitions>,
     last: Instant,
 }
 
@@ -28,12 +26,7 @@ impl Reporter {
     /// For the job of this name, whose files go to `sink`, a URI.
     pub fn new(job: &str, sink: &str, status: watch::Sender<Status>) -> Reporter {
         let (job, sink) = (job.to_owned(), sink.to_owned());
-        Reporter { job, sink, status, new_partitions: None, last: Instant::now() }
-    }
-
-    /// The same, that tells who registers them which partitions got rows.
-    pub fn telling(self, new_partitions: Option<NewPartitions>) -> Reporter {
-        Reporter { new_partitions, ..self }
+        Reporter { job, sink, status, last: Instant::now() }
     }
 
     pub(super) fn reading(&self, positions: &[(TopicPartition, Offset)]) {
@@ -72,9 +65,6 @@ impl Reporter {
         lost_slots: u64,
         sealed: &Sealed,
     ) {
-        if let Some(new) = &self.new_partitions {
-            new.tell(manifest.files.iter().filter_map(|f| Some((f.table.clone(), f.partition.clone()?))));
-        }
         let total = sealed.since.elapsed();
         let per_second = |seconds: f64| {
             let rate = manifest.counts.read as f64 / seconds.max(0.001);

@@ -1,10 +1,15 @@
 //! The same of a partitioned table: whoever publishes a file makes its directory.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use landfall::commit::{Committer, RealHost};
-use landfall::model::Offset;
+use async_trait::async_trait;
+use landfall::checkpoint::Manifest;
+use landfall::commit::{Batch, Committer, ContentError, DataFile, Host, RealHost};
+use landfall::model::{Offset, Slot};
 use landfall::storage::{MemoryStorage, Storage};
+use uuid::Uuid;
 
 use super::common::faulty::{Fault, FaultyStorage};
 use super::common::toy::{batch, complete, data_files, open, open_on, partition, toy_partition, visible};
@@ -70,4 +75,78 @@ async fn a_partition_that_somebody_dropped_comes_back_with_its_next_rows_only() 
     let slot = |p: &str| files.iter().filter(|f| f.starts_with(&dir(p)) && f.contains("/000000000002-")).count();
     assert_eq!((files.len(), ["0", "1", "2"].map(slot)), (3, [1, 1, 1]), "{files:?}");
     assert!(storage.read("/tables/b/_owner.json").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_table_directory_that_was_made_again_is_marked_whichever_call_fails() {
+    for fault in [Fault::LostReply, Fault::Error] {
+        for at in 0..200 {
+            let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+            let faulty = Arc::new(FaultyStorage::new(storage.clone(), fault, at));
+            let mut committer = open_on(faulty.clone(), Arc::new(RealHost), 5000).await;
+            land_parted(&mut committer, 2).await;
+            assert!(storage.delete("/tables/b").await.unwrap());
+            land_parted(&mut committer, 4).await;
+            assert!(storage.read("/tables/b/_owner.json").await.is_ok(), "{fault:?} at call {at}");
+            assert!(faulty.calls() < 200, "not every call was made to fail");
+        }
+    }
+}
+
+/// Remembers of which partitions it heard.
+#[derive(Debug, Default)]
+struct Ear(Mutex<BTreeSet<String>>);
+
+impl Ear {
+    fn heard(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Host for Ear {
+    fn now_ms(&self) -> i64 {
+        RealHost.now_ms()
+    }
+    fn new_id(&self) -> Uuid {
+        RealHost.new_id()
+    }
+    async fn pause(&self, about: Duration) {
+        RealHost.pause(about).await;
+    }
+    async fn encode(&self, batch: Arc<Batch>, slot: Slot) -> Result<Vec<DataFile>, ContentError> {
+        RealHost.encode(batch, slot).await
+    }
+    fn published(&self, manifest: &Manifest) {
+        self.0.lock().unwrap().extend(manifest.files.iter().filter_map(|f| f.partition.clone()));
+    }
+}
+
+/// Lands the next message of one partition, into a partition of table b.
+async fn land_one(committer: &mut Committer, p: i32) {
+    let from = committer.end(&partition(p)).unwrap_or(Offset(0)).0;
+    committer.commit(&batch(&[(p, from, from + 1)], true)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_hears_of_the_partitions_of_every_slot_that_it_or_another_one_has_landed() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+    let ear = Arc::new(Ear::default());
+    let partitions = |all: &[&str]| all.iter().map(|p| toy_partition(p)).collect::<BTreeSet<_>>();
+    let mut listening = open_on(storage.clone(), ear.clone(), 5000).await;
+    assert_eq!(ear.heard(), partitions(&[]));
+    land_one(&mut listening, 0).await;
+    assert_eq!(ear.heard(), partitions(&["0"]), "its own");
+    let mut other = open(storage.clone()).await;
+    land_one(&mut other, 1).await;
+    land_one(&mut other, 2).await;
+    land_one(&mut listening, 0).await;
+    assert_eq!(ear.heard(), partitions(&["0", "1", "2"]), "those that it lost slots to");
+    land_one(&mut other, 1).await;
+    land_one(&mut other, 2).await;
+    listening.catch_up().await.unwrap();
+    assert_eq!(ear.heard(), partitions(&["1", "2"]), "those that it reads");
+    // A start hears of the last slot, whose files it may have moved itself.
+    open_on(storage, ear.clone(), 5000).await;
+    assert_eq!(ear.heard(), partitions(&["2"]));
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::by_day;
 use crate::expected::Expected;
 use crate::topic::Topic;
 use crate::world::{World, wait_for};
@@ -216,7 +217,7 @@ impl Drop for Job<'_> {
             return;
         }
         let presto = self.world.stack.presto();
-        for table in TABLES {
+        for table in TABLES.into_iter().chain([by_day::TABLE]) {
             _ = presto.query("hive", &format!("drop table if exists {}.{table}", self.name));
         }
         _ = presto.query("hive", &format!("drop schema if exists {}", self.name));

@@ -6,6 +6,7 @@ mod accept;
 #[path = "../common/api.rs"]
 mod api;
 mod available_now;
+mod by_day;
 mod chaos;
 mod crash;
 mod datanodes;

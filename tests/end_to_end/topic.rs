@@ -37,7 +37,8 @@ pub struct Message {
 
 impl Topic {
     pub fn create(world: &World, name: &str, partitions: i32) -> Topic {
-        Topic::create_with(world, name, partitions, &[])
+        // Some tests send messages of years ago.
+        Topic::create_with(world, name, partitions, &[("retention.ms", "-1")])
     }
 
     /// With settings of its own.
@@ -149,6 +150,11 @@ impl Topic {
 
     /// Produces this load at `rate` messages a second until told to stop.
     pub fn produce_on(&self, load: Load, rate: u64) -> Producing {
+        self.produce_at(load, rate, |_| None)
+    }
+
+    /// The same with timestamps: `time` says that of the n-th message, from 1, in ms; `None`: now.
+    pub fn produce_at(&self, load: Load, rate: u64, time: impl Fn(u64) -> Option<i64> + Send + 'static) -> Producing {
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, count) = (stop.clone(), sent.clone());
         let (client, topic) = (self.client(), self.name.clone());
@@ -160,7 +166,7 @@ impl Topic {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                sender.send(Some(&message.value));
+                sender.send_to(None, None, time(n), Some(&message.value));
                 // An idempotent producer may be stuck for good after its only broker was killed. What it still has is
                 // given up: what counts is what Kafka holds.
                 if sender.waiting() > STUCK_AFTER * rate as i32 {

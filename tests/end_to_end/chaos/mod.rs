@@ -27,10 +27,13 @@ use rand::{RngExt, SeedableRng};
 
 use self::bell::{Alarm, Bell};
 use self::report::Figures;
+use crate::by_day;
 use crate::expected::Expected;
-use crate::job::{Daemon, Job, TABLES};
-use crate::world::{World, wait_for, world};
+use crate::job::{Daemon, Job};
+use crate::world::{World, assert_same_rows, wait_for, world};
 
+/// The seeds' tables, and one that gets a new partition some thirty times in a run.
+const TABLES: [&str; 5] = ["sword_purchases", "purchases", "guilds", "dead_letters", by_day::TABLE];
 const DAEMONS: usize = 3;
 const PARTITIONS: i32 = 6;
 const RATE: u64 = 500;
@@ -99,12 +102,15 @@ fn chaos_loses_nothing_repeats_nothing_and_shows_no_half_file() {
 
     let job = Job::new(&world, "chaos", PARTITIONS, "700ms");
     job.declare_positions();
+    by_day::declare(&job);
     // Staging is deleted from under daemons that stage.
-    job.write_config(&(chaos_config(&job) + "staging_retention = \"2s\"\n"));
+    job.write_config(&(chaos_config(&job) + "staging_retention = \"2s\"\n" + by_day::CONFIG));
     let figures = Mutex::new(Figures::new(seed));
     let (faults, kills, reader) = (Bell::default(), Bell::default(), Bell::default());
     let run = Run { fence: fence(&world), world: &world, job: &job, figures, faults, kills, reader };
-    let producing = job.topic.produce_on(Load::new(seed).with_request_ids(true).with_malformed(0.01), RATE);
+    let of_a_day = RATE * (seconds / 30).max(4);
+    let load = Load::new(seed).with_request_ids(true).with_malformed(0.01);
+    let producing = job.topic.produce_at(load, RATE, move |n| Some(by_day::time_ms(0, n, of_a_day)));
     let begun = Instant::now();
 
     let (seen, landed) = std::thread::scope(|scope| {
@@ -141,6 +147,11 @@ fn chaos_loses_nothing_repeats_nothing_and_shows_no_half_file() {
             ends.iter().enumerate().all(|(p, end)| done(p, *end)).then_some(())
         });
         run.note(|f| f.to_land_all = healed.elapsed());
+        wait_for(LIMIT, "all partitions are registered", || {
+            daemons.iter_mut().enumerate().for_each(|(seat, daemon)| keeper::revive(run, seat, daemon));
+            by_day::all_registered(run.world, run.job)
+        });
+        run.note(|f| f.to_register_all = healed.elapsed());
         for mut daemon in daemons {
             daemon.terminate(LIMIT);
             keeper::ended(run, daemon);
@@ -166,8 +177,10 @@ fn chaos_loses_nothing_repeats_nothing_and_shows_no_half_file() {
 struct Landed {
     messages: usize,
     /// Of each of [`TABLES`].
-    rows: [usize; 4],
+    rows: [usize; 5],
     unrouted: usize,
+    /// Of the partitioned table; all in the metastore.
+    partitions: usize,
 }
 
 /// The oracle: log, files and metastore agree, and through Presto every table holds what the topic holds, row by row,
@@ -186,13 +199,22 @@ fn assert_landed(world: &World, job: &Job) -> Landed {
         let expected = Expected::with_positions(&job.name, &messages);
         let parts = [format!("_kafka_partition = {p}"), format!("kafka_partition = {p}")];
         expected.assert_landed_where(world, "hive_by_position", &job.name, parts.each_ref().map(String::as_str));
+        let by_day = format!("select * from {}.{} where {}", job.name, by_day::TABLE, parts[0]);
+        let rows: Vec<_> =
+            expected.purchases.iter().map(|row| [row.as_slice(), &[by_day::day_of(row)]].concat()).collect();
+        assert_same_rows(by_day::TABLE, &world.presto("hive_by_position", &by_day), &rows);
         landed.messages += messages.len();
         landed.unrouted += expected.unrouted + expected.tombstones;
-        landed.rows.iter_mut().zip(expected.counts()).for_each(|(all, more)| *all += more);
+        let counts = expected.counts().into_iter().chain([rows.len()]);
+        landed.rows.iter_mut().zip(counts).for_each(|(all, more)| *all += more);
     }
     // And there are none of other partitions.
     for (table, rows) in TABLES.iter().zip(landed.rows) {
         assert_eq!(ready(table), rows as i64, "{table}");
     }
+    // As the metastore has them; that there are no others below its directory, the audit has seen.
+    let partitions = format!("select count(*) from {}.\"{}$partitions\"", job.name, by_day::TABLE);
+    landed.partitions = world.number(&partitions).unwrap() as usize;
+    assert_eq!(landed.partitions, by_day::days(world, job).len(), "all partitions are registered");
     landed
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use landfall::encode::read_back;
 use landfall::storage::{Entry, HdfsStorage, Storage, StorageError, TimedStorage};
 
-use super::Run;
-use crate::job::TABLES;
+use super::{Run, TABLES};
+use crate::by_day;
 
 /// What the reader saw.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Rows of each of [`TABLES`].
-    pub rows: [u64; 4],
+    pub rows: [u64; 5],
     pub files: u64,
     pub listings: u64,
     /// Calls that the storage did not answer.
@@ -29,11 +29,12 @@ pub struct Seen {
 struct Table {
     name: &'static str,
     dir: String,
-    /// Every file ever seen, and its length.
+    /// Every file ever seen, by its path in the table, and its length.
     files: BTreeMap<String, u64>,
     /// Those to be read.
     unread: BTreeSet<String>,
-    last_slot: Option<u64>,
+    /// The newest slot in the table's directory, or in each of its partitions': these are not listed at once.
+    last_slots: BTreeMap<String, u64>,
     /// Which offsets were seen, a bit each, by partition.
     offsets: BTreeMap<u32, Vec<u64>>,
     rows: u64,
@@ -70,7 +71,7 @@ pub fn look(run: &Run) -> Seen {
             tokio::time::sleep((begun.elapsed() * 2).max(Duration::from_millis(20))).await;
         }
         seen.rows = tables.each_ref().map(|table| table.rows);
-        seen.last_slot = tables.iter().filter_map(|table| table.last_slot).max().unwrap_or(0);
+        seen.last_slot = tables.iter().flat_map(|table| table.last_slots.values()).copied().max().unwrap_or(0);
         seen.files = tables.iter().map(|table| table.files.len() as u64).sum();
         seen
     })
@@ -79,22 +80,29 @@ pub fn look(run: &Run) -> Seen {
 impl Table {
     fn new(name: &'static str, dir: String) -> Table {
         let (files, unread, offsets) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Table { name, dir, files, unread, last_slot: None, offsets, rows: 0 }
+        Table { name, dir, files, unread, last_slots: BTreeMap::new(), offsets, rows: 0 }
     }
 
     /// Lists and reads; false if something could not be had.
     async fn look(&mut self, hdfs: &impl Storage, seen: &mut Seen) -> bool {
-        match hdfs.list(&self.dir).await {
-            Ok(entries) => self.compare(entries).unwrap_or_else(|e| panic!("{e}")),
-            Err(StorageError::NotFound { .. }) => self.compare(Vec::new()).unwrap_or_else(|e| panic!("{e}")),
-            Err(_) => {
-                seen.failed += 1;
-                return false;
-            }
+        let Some(places) = self.places(hdfs).await else {
+            seen.failed += 1;
+            return false;
+        };
+        for place in places {
+            let entries = match hdfs.list(&format!("{}{place}", self.dir)).await {
+                Ok(entries) => entries,
+                Err(StorageError::NotFound { .. }) => Vec::new(),
+                Err(_) => {
+                    seen.failed += 1;
+                    return false;
+                }
+            };
+            self.compare(&place, entries).unwrap_or_else(|e| panic!("{e}"));
+            seen.listings += 1;
         }
-        seen.listings += 1;
         for name in self.unread.clone() {
-            let path = format!("{}/{name}", self.dir);
+            let path = format!("{}{name}", self.dir);
             match hdfs.read(&path).await {
                 Ok(bytes) => {
                     assert_eq!(bytes.len() as u64, self.files[&name], "{path} is not as long as it was listed");
@@ -108,25 +116,41 @@ impl Table {
         self.unread.is_empty()
     }
 
-    /// Compares a listing with those before it; an error says what must not be.
-    fn compare(&mut self, entries: Vec<Entry>) -> Result<(), String> {
+    /// Where its files lie, below its directory: also in partitions that are not there any more. `None`: not known.
+    async fn places(&self, hdfs: &impl Storage) -> Option<BTreeSet<String>> {
+        if self.name != by_day::TABLE {
+            return Some([String::new()].into());
+        }
+        let mut places: BTreeSet<String> = self.last_slots.keys().cloned().collect();
+        match hdfs.list(&self.dir).await {
+            Ok(entries) => places.extend(entries.into_iter().filter(|e| e.is_dir).map(|e| format!("/{}", e.name))),
+            Err(StorageError::NotFound { .. }) => {}
+            Err(_) => return None,
+        }
+        Some(places)
+    }
+
+    /// Compares a listing of one of its places with those before it; an error says what must not be.
+    fn compare(&mut self, place: &str, entries: Vec<Entry>) -> Result<(), String> {
         let listed = entries.into_iter().filter(|e| !e.name.starts_with(['_', '.']));
-        let listed: BTreeMap<String, u64> = listed.map(|e| (e.name, e.len)).collect();
-        let vanished: Vec<_> = self.files.iter().filter(|(name, len)| listed.get(*name) != Some(len)).collect();
+        let listed: BTreeMap<String, u64> = listed.map(|e| (format!("{place}/{}", e.name), e.len)).collect();
+        let here = self.files.iter().filter(|(path, _)| path.rsplit_once('/').is_some_and(|(dir, _)| dir == place));
+        let vanished: Vec<_> = here.filter(|(path, len)| listed.get(*path) != Some(len)).collect();
         if !vanished.is_empty() {
             return Err(format!("vanished from {}, or changed: {vanished:?}", self.dir));
         }
-        let before = self.last_slot;
+        let before = self.last_slots.get(place).copied();
         for (name, len) in listed {
             if self.files.contains_key(&name) {
                 continue;
             }
-            let slot = name.split('-').next().and_then(|slot| slot.parse::<u64>().ok());
+            let slot = name[place.len() + 1..].split('-').next().and_then(|slot| slot.parse::<u64>().ok());
             let slot = slot.ok_or_else(|| format!("a strange file in {}: {name}", self.dir))?;
             if Some(slot) <= before {
-                return Err(format!("out of order: {}/{name} came after slot {before:?}", self.dir));
+                return Err(format!("out of order: {}{name} came after slot {before:?}", self.dir));
             }
-            self.last_slot = self.last_slot.max(Some(slot));
+            let last = self.last_slots.entry(place.to_owned()).or_insert(slot);
+            *last = slot.max(*last);
             self.unread.insert(name.clone());
             self.files.insert(name, len);
         }
@@ -184,11 +208,13 @@ mod tests {
     #[test]
     fn the_chaos_reader_refuses_a_file_that_is_gone_and_one_that_comes_before_another() {
         let mut table = table();
-        table.compare(listing(&["_owner.json"])).unwrap();
-        table.compare(listing(&["01-0-a.parquet", "03-0-b.parquet"])).unwrap();
-        assert_eq!((table.files.len(), table.last_slot), (2, Some(3)));
-        says(table.compare(listing(&["03-0-b.parquet"])), "vanished");
-        says(table.compare(listing(&["01-0-a.parquet", "02-0-c.parquet", "03-0-b.parquet"])), "out of order");
+        table.compare("", listing(&["_owner.json"])).unwrap();
+        table.compare("", listing(&["01-0-a.parquet", "03-0-b.parquet"])).unwrap();
+        table.compare("/dt=1", listing(&["02-0-a.parquet"])).unwrap();
+        assert_eq!((table.files.len(), table.last_slots[""], table.last_slots["/dt=1"]), (3, 3, 2));
+        says(table.compare("", listing(&["03-0-b.parquet"])), "vanished");
+        says(table.compare("/dt=1", listing(&[])), "vanished");
+        says(table.compare("", listing(&["01-0-a.parquet", "02-0-c.parquet", "03-0-b.parquet"])), "out of order");
     }
 
     #[test]

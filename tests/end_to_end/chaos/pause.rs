@@ -6,6 +6,7 @@ use landfall::game::Load;
 use landfall_stack::fence::{Direction, Fence, Held, NetFault};
 
 use super::{LIMIT, assert_landed, chaos_config, fence, setting};
+use crate::by_day;
 use crate::job::{Daemon, Job, wait_until_landed};
 use crate::twins::batches_of;
 use crate::world::{World, wait_for, world};
@@ -45,11 +46,15 @@ fn a_daemon_paused_between_staging_and_commit_changes_nothing_when_it_wakes() {
     let pause = Duration::from_secs(setting("PAUSE_SECONDS", 12));
     let job = Job::new(&world, "long_pause", 4, "700ms");
     job.declare_positions();
+    by_day::declare(&job);
     // Few batches in a long pause, for Presto opens every file of them.
     let interval = if pause > Duration::from_secs(60) { "5s" } else { "700ms" };
-    job.write_config(&chaos_config(&job).replace("\"700ms\"", &format!("\"{interval}\"")));
+    let config = chaos_config(&job).replace("\"700ms\"", &format!("\"{interval}\""));
+    job.write_config(&(config + by_day::CONFIG));
     let fence = fence(&world);
-    let producing = job.topic.produce_on(Load::new(12).with_request_ids(true).with_malformed(0.01), 200);
+    let load = Load::new(12).with_request_ids(true).with_malformed(0.01);
+    let of_a_day = 200 * pause.as_secs().max(4) / 4;
+    let producing = job.topic.produce_at(load, 200, move |n| Some(by_day::time_ms(0, n, of_a_day)));
     let mut one = job.start_behind(fence.as_ref());
     wait_for(LIMIT, "reading", || one.reads().then_some(()));
     let staging = format!("{}/checkpoint/staging", job.base());
@@ -77,6 +82,7 @@ fn a_daemon_paused_between_staging_and_commit_changes_nothing_when_it_wakes() {
     }
     let sent = producing.stop();
     wait_until_landed(&job.topic, &[&one, &two], LIMIT);
+    wait_for(LIMIT, "all partitions are registered", || by_day::all_registered(&world, &job));
     one.terminate(LIMIT);
     two.terminate(LIMIT);
     let landed = assert_landed(&world, &job);

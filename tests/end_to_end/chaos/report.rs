@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::observer::Seen;
-use super::{DAEMONS, Landed, RATE};
-use crate::job::TABLES;
+use super::{DAEMONS, Landed, RATE, TABLES};
 
 /// Counted while it happens.
 #[derive(Debug, Default)]
@@ -18,6 +17,8 @@ pub struct Figures {
     pub length: Duration,
     /// From the end of all faults until everything was landed.
     pub to_land_all: Duration,
+    /// From there until every partition was registered.
+    pub to_register_all: Duration,
     pub kills: u64,
     pauses: u64,
     longest_pause: Duration,
@@ -117,6 +118,8 @@ impl Figures {
             line(&format!("rows in {table}"), &rows);
         }
         line("all landed after the last fault", &format!("{:.1} s", self.to_land_all.as_secs_f64()));
+        line("partitions, all of them in the metastore", &self.landed.partitions);
+        line("all of them registered after the last fault", &format!("{:.1} s", self.to_register_all.as_secs_f64()));
         line("files decoded by the reader", &self.seen.files);
         line("listings of a table", &self.seen.listings);
         line("calls of the reader that failed, and were repeated", &self.seen.failed);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::case::TABLES;
+use crate::by_day;
 use crate::expected::Expected;
 use crate::job::Job;
 use crate::world::{World, assert_same_rows};
@@ -21,11 +22,21 @@ fn every_row_once(world: &World, job: &Job) -> usize {
     let named = |table: &str, column: usize, rows: &[Vec<Value>]| {
         rows.iter().map(|row| vec![json!(table), row[column].clone()]).collect::<Vec<_>>()
     };
-    let expected =
-        [named("purchases", 0, &e.purchases), named("guilds", 0, &e.guilds), named("dead_letters", 2, &e.dead_letters)];
+    let dated = |row: &Vec<Value>| format!("{} {}", by_day::day_of(row).as_str().unwrap(), row[0].as_str().unwrap());
+    let dated: Vec<_> = e.purchases.iter().map(|row| vec![json!(dated(row))]).collect();
+    let expected = [
+        named("purchases", 0, &e.purchases),
+        named("guilds", 0, &e.guilds),
+        named("dead_letters", 2, &e.dead_letters),
+        named(by_day::TABLE, 0, &dated),
+    ];
     let expected = expected.concat();
     let select = |table: &str| {
-        let what = if table == "dead_letters" { "to_hex(raw_bytes)" } else { "raw_event" };
+        let what = match table {
+            "dead_letters" => "to_hex(raw_bytes)",
+            by_day::TABLE => "dt || ' ' || raw_event",
+            _ => "raw_event",
+        };
         format!("select '{table}', {what} from {}.{table}", job.name)
     };
     let found = world.presto("hive_by_position", &TABLES.map(select).join(" union all "));

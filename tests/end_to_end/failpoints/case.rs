@@ -12,13 +12,14 @@ use uuid::Uuid;
 
 use super::audit::audit;
 use super::plan::{Fault, Point, Scene};
+use crate::by_day;
 use crate::job::{Daemon, Job};
 use crate::migrate;
 use crate::topic::{Producing, Sender, Topic};
 use crate::world::World;
 
-/// Three of the seeds' tables: fewer files a batch, and still more than one to be published.
-pub const TABLES: [&str; 3] = ["purchases", "guilds", "dead_letters"];
+/// Three of the seeds' tables, for fewer files a batch; and one that gets a new partition every few batches.
+pub const TABLES: [&str; 4] = ["purchases", "guilds", "dead_letters", by_day::TABLE];
 
 const LIMIT: Duration = Duration::from_secs(90);
 /// Longer than the consumer group, the storage's and the metastore's calls, and the client's poll may take.
@@ -27,6 +28,9 @@ const PAUSE: u64 = 7;
 /// Messages a second until the point is reached, and in each wave after it.
 const RATE: u64 = 50;
 const WAVE: usize = 50;
+/// Messages of a day, in the flow; each wave has a later day of its own.
+const DAY: u64 = 75;
+const FIRST_WAVES_DAY: i64 = 1000;
 
 /// Everything that takes hours in production takes seconds here: epochs, staging, timeouts.
 fn config(job: &Job) -> String {
@@ -37,7 +41,7 @@ fn config(job: &Job) -> String {
     let config = config.replace("[trigger]", "\"max.poll.interval.ms\" = \"6000\"\n[trigger]");
     let config = config.replace("[storage]", "[storage]\ncall_timeout = \"6s\"\nwrite_timeout = \"6s\"");
     let config = config.replace("[metastore]", "[metastore]\ncall_timeout = \"6s\"");
-    format!("{config}[log]\nslots_per_epoch = 3\nretention = \"1s\"\nstaging_retention = \"3s\"\n")
+    format!("{config}[log]\nslots_per_epoch = 3\nretention = \"1s\"\nstaging_retention = \"3s\"\n{}", by_day::CONFIG)
 }
 
 /// How a case went: its rows, and after how many seconds what was done.
@@ -54,6 +58,7 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
     let name = format!("{}_{fault}", point.name.replace('.', "_"));
     let job = Job::bare(world, &name, 2, "300ms");
     std::fs::remove_file(job.folder.path().join("migrations/0001_sword_purchases.sql")).unwrap();
+    by_day::declare(&job);
     job.write_config(&config(&job));
     if point.scene == Scene::OldTable {
         older(world, &job);
@@ -101,7 +106,7 @@ pub fn run(world: &World, point: &Point, fault: Fault) -> Done {
     waves.one();
     let mut daemons: Vec<&mut Daemon> = if ended { Vec::new() } else { vec![&mut one] };
     daemons.extend(other.as_mut());
-    land_all(&job.topic, &mut daemons);
+    land_all(world, &job, &mut daemons);
     step("landed");
     daemons.iter().for_each(|d| d.signal("TERM"));
     for d in &mut daemons {
@@ -164,16 +169,17 @@ struct Waves<'t> {
     sender: Sender,
     load: Load,
     flow: Option<Producing>,
+    day: i64,
 }
 
 impl Waves<'_> {
     fn new(topic: &Topic) -> Waves<'_> {
-        Waves { topic, sender: topic.sender(), load: load(), flow: None }
+        Waves { topic, sender: topic.sender(), load: load(), flow: None, day: FIRST_WAVES_DAY }
     }
 
     fn flow(&mut self) {
         self.one();
-        self.flow = Some(self.topic.produce_on(load(), RATE));
+        self.flow = Some(self.topic.produce_at(load(), RATE, |n| Some(by_day::time_ms(0, n, DAY))));
     }
 
     fn ebb(&mut self) {
@@ -183,7 +189,11 @@ impl Waves<'_> {
     }
 
     fn one(&mut self) {
-        self.load.by_ref().take(WAVE).for_each(|message| self.sender.send(Some(&message.value)));
+        let time = by_day::time_ms(self.day, 0, DAY);
+        for message in self.load.by_ref().take(WAVE) {
+            self.sender.send_to(None, None, Some(time), Some(&message.value));
+        }
+        self.day += 1;
         self.sender.flush();
     }
 }
@@ -193,16 +203,18 @@ fn load() -> Load {
     Load::new(Uuid::new_v4().as_u128() as u64).with_request_ids(true).with_malformed(0.04)
 }
 
-/// All that is in the topic is landed, and the tables are known to the metastore.
-fn land_all(topic: &Topic, daemons: &mut [&mut Daemon]) {
-    let (ends, begun) = (topic.ends(), Instant::now());
+/// All that is in the topic is landed, and the metastore knows the tables and all partitions: long before a daemon compares
+/// them again by itself.
+fn land_all(world: &World, job: &Job, daemons: &mut [&mut Daemon]) {
+    let (topic, ends, begun) = (&job.topic, job.topic.ends(), Instant::now());
     loop {
         let done = |p: usize, end: i64| end == 0 || daemons.iter().any(|d| d.landed(&topic.name, p) >= Some(end));
-        if daemons.iter().any(|d| registered(d)) && ends.iter().enumerate().all(|(p, end)| done(p, *end)) {
+        let landed = daemons.iter().any(|d| registered(d)) && ends.iter().enumerate().all(|(p, end)| done(p, *end));
+        if landed && by_day::all_registered(world, job).is_some() {
             return;
         }
         for d in daemons.iter_mut() {
-            assert!(d.runs() && begun.elapsed() < LIMIT, "not all landed up to {ends:?}:\n{}", d.tail());
+            assert!(d.runs() && begun.elapsed() < LIMIT, "not all landed up to {ends:?} and registered:\n{}", d.tail());
         }
         std::thread::sleep(Duration::from_millis(300));
     }

@@ -66,7 +66,7 @@ const fn point(name: &'static str, passed: u32, scene: Scene, what: &'static str
 }
 
 /// In the order of the protocol. Where a point is also passed by a start, the fault comes when batches are landing.
-pub const POINTS: [Point; 37] = [
+pub const POINTS: [Point; 40] = [
     point("open.job", 0, Scene::Start, "`job.json` is put"),
     point("open.owner", 1, Scene::Start, "the second table's `_owner.json` is put"),
     point("open.epoch", 0, Scene::Start, "the first epoch is put into the register"),
@@ -92,6 +92,7 @@ pub const POINTS: [Point; 37] = [
     point("publish.rename.rpc", 5, Scene::Alone, "a file is moved into its table"),
     point("publish.rename.after", 5, Scene::Alone, "a file was moved"),
     point("publish.mkdir", 0, Scene::NoDirectory, "a table's directory is gone, and is made again"),
+    point("publish.partition", 1, Scene::Alone, "a new partition's directory is made"),
     point("advance", 3, Scene::Alone, "the batch is landed, the state in memory moves on"),
     point("kafka.commit", 3, Scene::Alone, "the group's offsets are written"),
     point("seal.mkdir", 0, Scene::Alone, "the next epoch's directory is made"),
@@ -104,4 +105,6 @@ pub const POINTS: [Point; 37] = [
     point("hms.create.after", 1, Scene::Alone, "it was created"),
     point("hms.alter.before", 0, Scene::OldTable, "a column is added in the metastore"),
     point("hms.alter.after", 0, Scene::OldTable, "it was added"),
+    point("hms.partitions.before", 2, Scene::Twins, "partitions are added in the metastore"),
+    point("hms.partitions.after", 2, Scene::Twins, "they were added"),
 ];

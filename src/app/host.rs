@@ -1,0 +1,72 @@
+//! The process as the commit sees it, with an ear for partitions that got rows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::App;
+use crate::catalog::{NewPartitions, register_new};
+use crate::checkpoint::Manifest;
+use crate::commit::{Batch, ContentError, DataFile, Host, RealHost};
+use crate::model::Slot;
+
+/// Tells the registrar of the partitions of every slot that this process publishes, or finds published.
+#[derive(Debug)]
+struct TellingHost {
+    new: NewPartitions,
+    /// Another daemon may have partitioned tables that this one does not know.
+    tables: BTreeSet<String>,
+}
+
+#[async_trait]
+impl Host for TellingHost {
+    fn now_ms(&self) -> i64 {
+        RealHost.now_ms()
+    }
+
+    fn new_id(&self) -> Uuid {
+        RealHost.new_id()
+    }
+
+    async fn pause(&self, about: Duration) {
+        RealHost.pause(about).await;
+    }
+
+    async fn encode(&self, batch: Arc<Batch>, slot: Slot) -> Result<Vec<DataFile>, ContentError> {
+        RealHost.encode(batch, slot).await
+    }
+
+    fn published(&self, manifest: &Manifest) {
+        let ours = manifest.files.iter().filter(|file| self.tables.contains(&file.table));
+        self.new.tell(ours.filter_map(|file| Some((file.table.clone(), file.partition.clone()?))));
+    }
+}
+
+impl App {
+    pub(super) fn host(&self) -> Arc<dyn Host> {
+        // Nobody would take them.
+        if self.catalog.is_none() {
+            return Arc::new(RealHost);
+        }
+        let partitioned = self.plan.tables.iter().filter(|t| !t.partition_sources.is_empty());
+        let tables = partitioned.map(|t| t.table.name.clone()).collect();
+        Arc::new(TellingHost { new: self.new_partitions.clone(), tables })
+    }
+
+    /// Of a command that ends: registers the partitions of what it has published. Tries once.
+    pub(super) async fn register_new_partitions(&self) {
+        let Some(catalog) = &self.catalog else { return };
+        let done = register_new(catalog.as_ref(), self.storage.as_ref(), &self.wanted(), &self.new_partitions).await;
+        if let Err(e) = done {
+            warn!(
+                reason = %e,
+                "new partitions are not registered in the metastore: their rows are landed; a daemon registers them within \
+                 5 minutes, or at its start"
+            );
+        }
+    }
+}
