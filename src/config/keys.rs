@@ -134,7 +134,7 @@ const KEYS: [Key; 41] = [
     key("trigger.max_bytes", Size, "64MiB", "", "… or when its messages have this many bytes."),
     key("trigger.max_rows", Count, "500000", "", "… or when it has this many messages."),
 
-    key("memory.max", Size, "96MiB", "",
+    key("memory.max", Size, "64MiB", "",
         "What may be held on the way from Kafka to the storage, the Kafka client's queue included; at half of it a batch is closed early, at all of it reading pauses."),
 
     key("storage.url", Text(scalar::storage_url), "hdfs://localhost:8020", "hdfs://host:port, hdfs://nameservice or file:///folder",

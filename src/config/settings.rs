@@ -99,7 +99,7 @@ pub struct Trigger {
 /// `[memory]`: what may be held on the way from Kafka to the storage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
-    /// `max`: bytes. Default 96 MiB.
+    /// `max`: bytes. Default 64 MiB.
     pub max: NonZeroU64,
 }
 

@@ -31,7 +31,7 @@ fn defaults() -> Settings {
             max_bytes: NonZeroU64::new(64 << 20).unwrap(),
             max_rows: NonZeroU64::new(500_000).unwrap(),
         },
-        memory: Memory { max: NonZeroU64::new(96 << 20).unwrap() },
+        memory: Memory { max: NonZeroU64::new(64 << 20).unwrap() },
         storage: Storage {
             url: "hdfs://localhost:8020".to_owned(),
             checkpoint: "/tmp/checkpoints_for_events".to_owned(),
