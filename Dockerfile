@@ -5,22 +5,21 @@ ARG RUST_VERSION=1.95
 
 FROM rust:${RUST_VERSION}-bookworm AS build
 WORKDIR /src
-# Over Cargo.toml's release profile: what a shipped binary is worth waiting for, and a developer's build is not.
-# Static libz, because the image would else depend on the one that happens to be in Debian's slim image.
-ENV CARGO_PROFILE_RELEASE_LTO=thin \
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
-    CARGO_PROFILE_RELEASE_DEBUG=none \
+# Over Cargo.toml's release profile: no symbols. Static libz, because the image would else depend on the one that happens to
+# be in Debian's slim image.
+ENV CARGO_PROFILE_RELEASE_DEBUG=none \
     CARGO_PROFILE_RELEASE_STRIP=symbols \
     LIBZ_SYS_STATIC=1
 # The dependencies first, with empty sources: this layer stays valid until a manifest or Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY crates/batch-queue/Cargo.toml crates/batch-queue/
 COPY crates/bench/Cargo.toml crates/bench/
 COPY crates/metastore/Cargo.toml crates/metastore/
 COPY crates/stack/Cargo.toml crates/stack/
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    mkdir src crates/bench/src crates/metastore/src crates/stack/src \
-    && echo 'fn main() {}' > src/main.rs && cp src/main.rs crates/bench/src/ \
-    && touch src/lib.rs crates/metastore/src/lib.rs crates/stack/src/lib.rs \
+    mkdir src benches crates/batch-queue/src crates/bench/src crates/metastore/src crates/stack/src \
+    && echo 'fn main() {}' > src/main.rs && cp src/main.rs crates/bench/src/ && cp src/main.rs benches/chain.rs \
+    && touch src/lib.rs crates/batch-queue/src/lib.rs crates/metastore/src/lib.rs crates/stack/src/lib.rs \
     && cargo build --release --locked -p landfall
 # Cargo compares times: the sources must be younger than what was built of the empty ones.
 COPY . .

@@ -121,3 +121,22 @@ fn every_direct_dependency_is_used() {
         }
     }
 }
+
+#[test]
+fn the_image_is_built_with_every_crate_and_bench_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let (dockerfile, context) = (read("Dockerfile"), read(".dockerignore"));
+    for entry in std::fs::read_dir(root.join("crates")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let copy = format!("COPY crates/{name}/Cargo.toml crates/{name}/\n");
+        assert!(dockerfile.contains(&copy), "Dockerfile: {copy}");
+        assert!(dockerfile.contains(&format!("crates/{name}/src")), "Dockerfile: no empty sources of {name}");
+    }
+    // A manifest that names a bench is refused where its file is missing.
+    for bench in read("Cargo.toml").split("[[bench]]").skip(1) {
+        let name = bench.split('"').nth(1).unwrap();
+        assert!(dockerfile.contains(&format!("benches/{name}.rs")), "Dockerfile: no empty benches/{name}.rs");
+        assert!(context.contains("!benches"), ".dockerignore: benches must be sent");
+    }
+}
