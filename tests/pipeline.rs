@@ -275,7 +275,7 @@ async fn a_backlog_of_any_size_is_held_within_the_memory_that_is_allowed() {
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     let held = daemon.memory.held();
-    // What was under way when it was full: four units of a MiB, and as rows of two tables twice as many.
+    // What was under way when it was full: eight units of 256 KiB, and as rows of two tables twice as many.
     assert!((allowed..allowed + (16 << 20)).contains(&held), "{held} of {allowed}");
     assert_eq!(daemon.status.borrow().messages, 0);
     gate.send_replace(true);

@@ -236,13 +236,13 @@ impl FinishedFile {
                 (0..self.rows).step_by(most).map(|start| most.min(self.rows - start)).collect()
             }
         };
+        let root = root(&self.schema)?;
         let sink = Vec::with_capacity(self.memory() + (64 << 10));
-        let mut file = SerializedFileWriter::new(sink, root(&self.schema)?, Arc::new(self.options.properties()))?;
+        let mut file = SerializedFileWriter::new(sink, root.clone(), Arc::new(self.options.properties()))?;
         for (index, rows) in groups.into_iter().enumerate() {
             let mut group = file.next_row_group()?;
             let mut copied = 0;
-            for (field, leaves) in self.schema.fields().iter().zip(root(&self.schema)?.get_fields().iter().map(leaves))
-            {
+            for (field, leaves) in self.schema.fields().iter().zip(root.get_fields().iter().map(leaves)) {
                 if self.options.is_numbered(field) {
                     let mut column = group.next_column()?.ok_or_else(missing)?;
                     column.typed::<Int64Type>().write_batch(&vec![number; rows], Some(&vec![1; rows]), None)?;

@@ -43,7 +43,7 @@ struct Unit {
 pub(super) struct Decoded {
     /// Its rows, and what was read; up to the error, if there is one.
     pub piece: SealedBatch,
-    /// How many messages, and which of them became dead letters, by slices; nothing where no ceiling asks for it.
+    /// How many messages, and which of them became dead letters, by slices; the letters only where a ceiling asks for them.
     pub buried: Vec<(u64, Vec<Buried>)>,
     /// What ends the run.
     pub error: Option<PushError>,
