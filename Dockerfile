@@ -14,12 +14,13 @@ ENV CARGO_PROFILE_RELEASE_DEBUG=none \
 COPY Cargo.toml Cargo.lock ./
 COPY crates/batch-queue/Cargo.toml crates/batch-queue/
 COPY crates/bench/Cargo.toml crates/bench/
+COPY crates/malloc/Cargo.toml crates/malloc/
 COPY crates/metastore/Cargo.toml crates/metastore/
 COPY crates/stack/Cargo.toml crates/stack/
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    mkdir src benches crates/batch-queue/src crates/bench/src crates/metastore/src crates/stack/src \
+    mkdir src benches crates/batch-queue/src crates/bench/src crates/malloc/src crates/metastore/src crates/stack/src \
     && echo 'fn main() {}' > src/main.rs && cp src/main.rs crates/bench/src/ && cp src/main.rs benches/chain.rs \
-    && touch src/lib.rs crates/batch-queue/src/lib.rs crates/metastore/src/lib.rs crates/stack/src/lib.rs \
+    && touch src/lib.rs crates/batch-queue/src/lib.rs crates/malloc/src/lib.rs crates/metastore/src/lib.rs crates/stack/src/lib.rs \
     && cargo build --release --locked -p landfall
 # Cargo compares times: the sources must be younger than what was built of the empty ones.
 COPY . .

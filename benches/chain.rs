@@ -19,7 +19,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use common::open_files::OpenFiles;
 use common::{Files, Messages, naive};
-use landfall::batch::{BatchBuffer, Plan, SealedBatch, keep_freed_memory};
+use landfall::batch::{BatchBuffer, Plan, SealedBatch};
 use landfall::config;
 use landfall::model::{Headers, Offset, Record, TopicPartition};
 use landfall::schema::{Table, migrations};
@@ -109,14 +109,14 @@ fn chain(messages: &Messages, plan: &Arc<Plan>, files: &mut Files) {
 
 /// Runs a phase and nothing else.
 fn run(wanted: &str, messages: &Messages) {
-    keep_freed_memory();
+    landfall_malloc::bound_what_is_kept();
     let plan = plan();
     PHASES.iter().filter(|(name, _)| *name == wanted).for_each(|(_, phase)| phase(messages, &plan, &mut Files::new()));
 }
 
 /// Runs one phase, or all, once, and prints a line of a table for each.
 fn once(wanted: &str, events: usize) {
-    keep_freed_memory();
+    landfall_malloc::bound_what_is_kept();
     let (messages, plan) = (Messages::new(events), plan());
     for (name, phase) in PHASES.iter().filter(|(name, _)| [*name, "all"].contains(&wanted)) {
         let mut files = Files::new();

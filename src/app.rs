@@ -139,7 +139,6 @@ impl App {
         stop: watch::Receiver<bool>,
         status: watch::Sender<Status>,
     ) -> Result<(), AppError> {
-        crate::batch::keep_freed_memory();
         let incarnation = Uuid::new_v4();
         let start = async {
             let partitions = self.reach_kafka(mode).await?;

@@ -115,6 +115,7 @@ failure_from!(
 
 /// Parses the arguments, runs the command, and returns the process's exit code.
 pub fn main() -> ExitCode {
+    landfall_malloc::bound_what_is_kept();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

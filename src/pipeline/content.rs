@@ -80,11 +80,7 @@ impl OpenBatch {
         let replay: Vec<ReplayEntry> = read.replayed.entries();
         let footer = Arc::new(footer(&context.job, &partitions, &replay));
         if let Some(workers) = workers {
-            for lane in lanes.values() {
-                let (lane, footer) = (lane.clone(), footer.clone());
-                // What comes of it is asked for again when the files are.
-                workers.run(move || _ = lane.finish(&footer));
-            }
+            lanes.values().for_each(|lane| lane.end(footer.clone(), workers));
         }
         let names_slot = lanes.keys().any(|(t, _)| context.plan.tables[*t].sources.contains(&Source::BatchId));
         let content = Files { lanes: lanes.into_iter().collect(), footer, names_slot, context };

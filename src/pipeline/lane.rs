@@ -18,7 +18,7 @@ pub(super) struct Lane {
     table: usize,
     context: Arc<EncodeContext>,
     state: Mutex<State>,
-    idle: Condvar,
+    changed: Condvar,
 }
 
 struct State {
@@ -27,6 +27,8 @@ struct State {
     writer: Option<FileWriter>,
     /// Somebody writes.
     busy: bool,
+    /// The file is to end with what waits.
+    footer: Option<Arc<Footer>>,
     done: Option<Result<Arc<FinishedFile>, ContentError>>,
     held: Held,
     behind: Held,
@@ -41,8 +43,8 @@ impl std::fmt::Debug for State {
 impl Lane {
     pub(super) fn new(table: usize, context: Arc<EncodeContext>, memory: &Memory) -> Lane {
         let (held, behind) = (memory.hold(), memory.wait());
-        let state = State { waiting: Vec::new(), writer: None, busy: false, done: None, held, behind };
-        Lane { table, context, state: Mutex::new(state), idle: Condvar::new() }
+        let state = State { waiting: Vec::new(), writer: None, busy: false, footer: None, done: None, held, behind };
+        Lane { table, context, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Adds rows, which the next call of [`Lane::encode`] or [`Lane::finish`] takes.
@@ -62,23 +64,38 @@ impl Lane {
         }
     }
 
+    /// Has a worker encode what waits and end the file.
+    pub(super) fn end(self: &Arc<Lane>, footer: Arc<Footer>, workers: &Workers) {
+        self.lock().footer = Some(footer);
+        self.encode(workers);
+    }
+
     fn work(&self) {
         loop {
             let mut state = self.lock();
-            if state.waiting.is_empty() || state.done.is_some() {
+            if state.done.is_some() || state.waiting.is_empty() && state.footer.is_none() {
                 state.busy = false;
-                self.idle.notify_all();
                 return;
             }
-            let (rows, writer) = (std::mem::take(&mut state.waiting), state.writer.take());
+            let (rows, writer, footer) = (std::mem::take(&mut state.waiting), state.writer.take(), state.footer.take());
             drop(state);
             let written = self.write(writer, rows);
+            let mut done = None;
+            let writer = match (written, footer) {
+                (Ok(writer), None) => Some(writer),
+                (Ok(writer), Some(footer)) => {
+                    done = Some(writer.finish(footer.to_vec()).map(Arc::new).map_err(|e| self.error(&e)));
+                    None
+                }
+                (Err(e), _) => {
+                    done = Some(Err(self.error(&e)));
+                    None
+                }
+            };
             let mut state = self.lock();
-            match written {
-                Ok(writer) => state.writer = Some(writer),
-                Err(e) => state.done = Some(Err(self.error(&e))),
-            }
+            (state.writer, state.done) = (writer, done);
             state.count();
+            self.changed.notify_all();
         }
     }
 
@@ -94,24 +111,20 @@ impl Lane {
         Ok(writer)
     }
 
-    /// The file, complete but for its number; the first call ends it. Waits for whoever is writing.
-    pub(super) fn finish(&self, footer: &Footer) -> Result<Arc<FinishedFile>, ContentError> {
-        let state = self.lock();
-        let mut state = self.idle.wait_while(state, |s| s.busy).unwrap_or_else(PoisonError::into_inner);
-        if let Some(done) = &state.done {
-            return done.clone();
-        }
-        state.busy = true;
-        let (rows, writer) = (std::mem::take(&mut state.waiting), state.writer.take());
-        drop(state);
-        let file = self.write(writer, rows).and_then(|w| w.finish(footer.clone()));
-        let done = file.map(Arc::new).map_err(|e| self.error(&e));
+    /// The file, complete but for its number; the first call ends it, if no worker was told to.
+    pub(super) fn finish(&self, footer: &Arc<Footer>) -> Result<Arc<FinishedFile>, ContentError> {
         let mut state = self.lock();
-        state.done = Some(done.clone());
-        state.busy = false;
-        state.count();
-        self.idle.notify_all();
-        done
+        if state.done.is_none() {
+            // Who is writing sees it then.
+            state.footer = Some(footer.clone());
+            if !std::mem::replace(&mut state.busy, true) {
+                drop(state);
+                self.work();
+                state = self.lock();
+            }
+        }
+        let state = self.changed.wait_while(state, |s| s.done.is_none()).unwrap_or_else(PoisonError::into_inner);
+        state.done.clone().expect("was waited for")
     }
 
     fn error(&self, e: &EncodeError) -> ContentError {
