@@ -8,6 +8,7 @@ mod host;
 mod letters;
 mod overlap;
 mod prepare;
+mod status;
 mod success;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_l
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
 pub use error::AppError;
+pub use status::StatusReport;
 pub use success::SuccessError;
 
 /// A job whose configuration is sound: nothing was reached or written yet.

@@ -10,6 +10,7 @@ mod live;
 mod produce;
 mod run;
 mod signals;
+mod status;
 mod tables;
 mod verify;
 
@@ -49,6 +50,8 @@ enum Command {
     Check(check::Args),
     /// The seeds' games as an HTTP API, for curl and Apache Bench: each request is logged to a topic as an event.
     GameApi(game_api::Args),
+    /// Where the job stands: each partition's offsets and lag, the last batch, each table. Reads only, daemon or not.
+    Status(status::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// The messages that could not become rows: what there is, and sending them through today's tables again.
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
             Command::Infer(args) => infer::run(args).await,
             Command::Check(args) => check::run(args).await,
             Command::GameApi(args) => game_api::run(args).await,
+            Command::Status(args) => status::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,

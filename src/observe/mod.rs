@@ -1,5 +1,6 @@
 //! What is seen from outside: logs, and the progress of each batch.
 
+pub mod human;
 mod logging;
 mod progress;
 
