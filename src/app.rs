@@ -10,6 +10,7 @@ mod overlap;
 mod prepare;
 mod status;
 mod success;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,7 +28,7 @@ use crate::commit::{Committer, Job, Log, LogError, Opened};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
-use crate::observe::Status;
+use crate::observe::{Outages, Phase, Status};
 use crate::pipeline::{EncodeContext, Memory, Parts, Pipeline, Reporter, Upkeep, Workers};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
@@ -49,6 +50,7 @@ pub struct App {
     catalog: Option<Arc<dyn Catalog>>,
     /// Partitions that are perhaps not registered yet.
     new_partitions: NewPartitions,
+    outages: Outages,
 }
 
 /// How a job ends by itself.
@@ -112,7 +114,8 @@ impl App {
             None => None,
         };
         let (plan, new_partitions) = (Arc::new(plan), NewPartitions::new());
-        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions })
+        let outages = Outages::default();
+        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions, outages })
     }
 
     /// The tables in the order of the migrations, each with its directory on the storage.
@@ -143,6 +146,8 @@ impl App {
     ) -> Result<(), AppError> {
         crate::batch::keep_freed_memory();
         let incarnation = Uuid::new_v4();
+        let (registrar, registered) = watch::channel(RegistrarStatus::default());
+        let _telling = self.tell(incarnation, &status, registered);
         let start = async {
             let partitions = self.reach_kafka(mode).await?;
             self.compare_with_metastore().await?;
@@ -155,7 +160,9 @@ impl App {
             _ = stopped.wait_for(|s| *s) => None,
         };
         let Some(committer) = started else { return Ok(()) };
-        let result = self.land(mode, committer?, stop, status).await;
+        let committer = committer?;
+        status.send_modify(|s| s.phase = Phase::Running);
+        let result = self.land(mode, committer, stop, status, registrar).await;
         self.clear_staging(incarnation).await;
         result
     }
@@ -172,16 +179,17 @@ impl App {
         committer: Committer,
         stop: watch::Receiver<bool>,
         status: watch::Sender<Status>,
+        registrar: watch::Sender<RegistrarStatus>,
     ) -> Result<(), AppError> {
         let until = match mode {
             Mode::Daemon => None,
             Mode::AvailableNow => Some(self.ends().await?),
         };
         let registrar = self.catalog.as_ref().map(|catalog| {
-            let (sender, _) = watch::channel(RegistrarStatus::default());
+            let registered = registrar.subscribe();
             let (catalog, storage, new) = (catalog.clone(), self.storage.clone(), self.new_partitions.clone());
-            let run = Registrar::run(catalog, storage, self.wanted(), new, COMPARE_EVERY, sender.clone());
-            (tokio::spawn(run), sender.subscribe())
+            let run = Registrar::run(catalog, storage, self.wanted(), new, COMPARE_EVERY, registrar);
+            (tokio::spawn(run), registered)
         });
         let encode = EncodeContext {
             job: self.settings.job.clone(),
@@ -282,7 +290,7 @@ impl App {
     }
 
     fn committer(&self, log: Log, opened: Opened, incarnation: Uuid) -> Committer {
-        let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
+        let instance = instance(incarnation);
         let slots_per_epoch = self.settings.log.slots_per_epoch.get();
         Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch)
     }
@@ -351,6 +359,11 @@ fn cores() -> usize {
 /// A variable of the environment that says something.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// Names this process in manifests, and wherever it is told from others.
+fn instance(incarnation: Uuid) -> String {
+    format!("{}/{}/{incarnation}", hostname(), std::process::id())
 }
 
 fn hostname() -> String {

@@ -1,6 +1,6 @@
 //! Figures as people read them, the same wherever they are read: no locale, times in UTC.
 
-use jiff::Timestamp;
+use super::time::Time;
 
 /// A whole number with commas between thousands.
 pub fn count(n: u64) -> String {
@@ -62,19 +62,15 @@ pub fn seconds(s: u64) -> String {
     }
 }
 
-/// How long ago `then` was; a clock that was set back says `0 s ago`.
-pub fn ago(then: Timestamp, now: Timestamp) -> String {
-    format!("{} ago", seconds(since(then, now)))
-}
-
-/// Whole seconds from `then` to `now`, none if it lies ahead.
-pub fn since(then: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.as_second().saturating_sub(then.as_second())).unwrap_or(0)
+/// How long ago `then` was; a time that lies ahead says `0 s ago`.
+pub fn ago(then: Time, now: Time) -> String {
+    format!("{} ago", seconds(then.age(now).as_secs()))
 }
 
 /// `2026-11-22 17:53:02 UTC`
-pub fn utc(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+pub fn utc(at: Time) -> String {
+    let whole = jiff::Timestamp::from_millisecond(at.ms());
+    whole.map_or_else(|_| at.to_string(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 #[cfg(test)]
@@ -123,7 +119,7 @@ mod tests {
         ] {
             assert_eq!(seconds(s), text);
         }
-        let at = |s| Timestamp::from_second(s).unwrap();
+        let at = |s| Time::of_ms(s * 1000).unwrap();
         assert_eq!((ago(at(10), at(22)), ago(at(22), at(10))), ("12 s ago".into(), "0 s ago".into()));
         assert_eq!(utc(at(0)), "1970-01-01 00:00:00 UTC");
     }

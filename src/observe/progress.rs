@@ -70,28 +70,3 @@ pub struct SinkProgress {
     /// Rows by table.
     pub tables: BTreeMap<String, u64>,
 }
-
-/// How the job stands, for the live views.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Status {
-    /// Batches landed by this process.
-    pub batches: u64,
-    /// Messages landed by this process.
-    pub messages: u64,
-    /// Rows landed by this process, by table.
-    pub rows: BTreeMap<String, u64>,
-    /// What became of the messages.
-    pub accounting: Accounting,
-    /// The last batch.
-    pub last: Option<Progress>,
-    /// Whether reading has begun.
-    pub reading: bool,
-    /// Messages that a bounded run has read, landed or not.
-    pub read: u64,
-    /// Offsets that a bounded run has still to read; some may be no messages. `None` before it knows, and in a daemon.
-    pub left: Option<u64>,
-    /// Partitions that are stopped, and why.
-    pub stopped: Vec<String>,
-    /// Why reading is paused: too many dead letters.
-    pub paused: Option<String>,
-}

@@ -10,7 +10,7 @@ use super::work::Sealed;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
 use crate::model::{Offset, Slot, TopicPartition};
-use crate::observe::{Progress, SinkProgress, SourceProgress, Status};
+use crate::observe::{Progress, SinkProgress, SourceProgress, Status, Time};
 use crate::source::SourceError;
 
 /// Tells the log and the watchers what happens.
@@ -115,7 +115,7 @@ impl Reporter {
             total.as_millis(),
             if rows.is_empty() { "none".to_owned() } else { rows.join(", ") }
         );
-        self.status.send_modify(|s| update(s, progress));
+        self.status.send_modify(|s| update(s, progress, manifest));
     }
 }
 
@@ -138,12 +138,12 @@ fn source(manifest: &Manifest, bytes: u64) -> SourceProgress {
     source
 }
 
-fn update(s: &mut Status, progress: Progress) {
-    s.batches += 1;
-    s.messages += progress.num_input_rows;
-    for (table, rows) in &progress.sink.tables {
-        *s.rows.entry(table.clone()).or_default() += rows;
+fn update(s: &mut Status, progress: Progress, manifest: &Manifest) {
+    for file in &manifest.files {
+        let table = s.table(&file.table);
+        table.rows += file.rows;
+        table.bytes += file.bytes;
+        table.files += 1;
     }
-    s.accounting.add(&progress.accounting);
-    s.last = Some(progress);
+    s.landed(progress, Time::now());
 }

@@ -6,17 +6,16 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::{App, blocking};
 use crate::catalog::{self, PartitionError, Plan, Wanted};
 use crate::checkpoint::{LogState, Manifest};
 use crate::config::settings::StartingOffsets;
 use crate::fault::Fault;
 use crate::model::{Offset, Slot, TopicPartition};
+use crate::observe::{Service, Time};
 use crate::source::{SourceError, watermarks};
 pub use report::StatusReport;
-use report::{BatchLine, PartitionLine, Registration, Service, TableLine, Trouble};
+use report::{BatchLine, PartitionLine, Registration, TableLine, Trouble};
 
 /// So many slots back the last batch, and the last one of each table, are looked for.
 const LOOK_BACK: u64 = 64;
@@ -49,7 +48,7 @@ impl App {
         let mut report = StatusReport {
             job: self.settings.job.clone(),
             checkpoint: self.storage.uri(&self.settings.storage.checkpoint),
-            at: Timestamp::now(),
+            at: Time::now(),
             log_read,
             begun: log.state.is_some(),
             next_batch: log.state.as_ref().map(|s| s.next().0),
@@ -143,7 +142,7 @@ impl App {
             let name = &wanted.table.name;
             let total = log.state.as_ref().map(|s| s.totals().get(name).copied().unwrap_or_default());
             let last = log.batches.iter().find(|(_, m)| m.files.iter().any(|f| f.table == *name && f.rows > 0));
-            let last_landed = last.and_then(|(_, m)| Timestamp::from_millisecond(m.created_ms).ok());
+            let last_landed = last.and_then(|(_, m)| Time::of_ms(m.created_ms));
             TableLine { table: wanted.full_name(), total, last_landed, registration: registration.clone() }
         });
         lines.collect()

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::checkpoint::{Manifest, TableTotal};
 use crate::fault::Fault;
 use crate::model::Slot;
-use crate::observe::human;
+use crate::observe::{Service, Time, human};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Serialize)]
@@ -20,8 +19,7 @@ pub struct StatusReport {
     /// URI of its checkpoint.
     pub checkpoint: String,
     /// When it was looked.
-    #[serde(serialize_with = "time")]
-    pub at: Timestamp,
+    pub at: Time,
     /// Whether the log could be read; if not, nothing of what follows comes from it.
     pub log_read: bool,
     /// Whether the job has ever started.
@@ -49,8 +47,7 @@ pub struct BatchLine {
     /// Number: its slot in the log.
     pub batch_id: u64,
     /// When it was sealed.
-    #[serde(serialize_with = "maybe_time")]
-    pub timestamp: Option<Timestamp>,
+    pub timestamp: Option<Time>,
     /// Who landed it: host, process and incarnation.
     pub instance: String,
     /// Messages read.
@@ -69,7 +66,7 @@ impl BatchLine {
         manifest.files.iter().for_each(|f| *tables.entry(f.table.clone()).or_default() += f.rows);
         BatchLine {
             batch_id: slot.0,
-            timestamp: Timestamp::from_millisecond(manifest.created_ms).ok(),
+            timestamp: Time::of_ms(manifest.created_ms),
             instance: manifest.instance.clone(),
             num_input_rows: manifest.messages(),
             tables,
@@ -106,8 +103,7 @@ pub struct TableLine {
     /// What it got since the job began.
     pub total: Option<TableTotal>,
     /// When it last got rows, if it is not long ago.
-    #[serde(serialize_with = "maybe_time")]
-    pub last_landed: Option<Timestamp>,
+    pub last_landed: Option<Time>,
     /// How it stands with the metastore.
     pub registration: Registration,
 }
@@ -132,18 +128,6 @@ pub enum Registration {
     NotOurs,
     /// The metastore did not answer.
     Unknown,
-}
-
-/// What was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Service {
-    /// The log and the tables' directories.
-    Storage,
-    /// Kafka.
-    Kafka,
-    /// The Hive metastore.
-    Metastore,
 }
 
 /// Something could not be asked.
@@ -185,7 +169,7 @@ impl StatusReport {
 
     fn late(&self, late: Duration) -> Option<String> {
         let (lag, last) = (self.lag.filter(|lag| *lag > 0)?, self.last_batch.as_ref()?.timestamp?);
-        let quiet = human::since(last, self.at);
+        let quiet = last.age(self.at).as_secs();
         let waiting = human::of(lag, "offset");
         (quiet > late.as_secs()).then(|| {
             format!(
@@ -214,17 +198,5 @@ impl Registration {
             ),
             Registration::Newer(what) | Registration::Differs(what) => what.join("; "),
         })
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-fn time<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
-}
-
-fn maybe_time<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => time(at, to),
-        None => to.serialize_none(),
     }
 }

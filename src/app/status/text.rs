@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{PartitionLine, Registration, Service, StatusReport, TableLine};
+use super::report::{PartitionLine, Registration, StatusReport, TableLine};
 use crate::observe::human;
 
 impl fmt::Display for StatusReport {
@@ -36,12 +36,7 @@ impl fmt::Display for StatusReport {
             writeln!(f, "\nnot answered")?;
         }
         for trouble in &self.troubles {
-            let service = match trouble.service {
-                Service::Storage => "storage",
-                Service::Kafka => "kafka",
-                Service::Metastore => "metastore",
-            };
-            writeln!(f, "  - {service}: {}", trouble.says)?;
+            writeln!(f, "  - {}: {}", trouble.service.name(), trouble.says)?;
         }
         Ok(())
     }
