@@ -8,6 +8,7 @@ mod host;
 mod letters;
 mod overlap;
 mod prepare;
+mod serve;
 mod status;
 mod success;
 mod telling;
@@ -37,6 +38,7 @@ use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_l
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
 pub use error::AppError;
+pub use serve::Serving;
 pub use status::StatusReport;
 pub use success::SuccessError;
 

@@ -68,10 +68,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let servers = cluster.bootstrap_servers();
     let app = Arc::new(App::new(settings(&args, &dir, &servers)?, &MIGRATIONS.map(|(n, t)| (n.into(), t.into())))?);
     println!("In-process Kafka at {servers}, topic {TOPIC} with {PARTITIONS} partitions.");
-    println!("Tables and checkpoint below {}, a batch every {}.\n", dir.display(), args.interval);
+    println!("Tables and checkpoint below {}, a batch every {}.", dir.display(), args.interval);
 
     let (stop, stopped) = signals::stop_flag();
     let (status, watched) = watch::channel(Status::default());
+    let serving = match app.serve(watched.clone()).await {
+        Ok(serving) => serving,
+        // Another demo, or a daemon, has it: this one is to be seen all the same.
+        Err(_) => app.serve_anywhere(watched.clone()).await?,
+    };
+    if let Some(serving) = &serving {
+        println!("Status page: {}\n", serving.url());
+    }
     let produced = Arc::new(AtomicU64::new(0));
     let view = tokio::spawn(demo_view(watched.clone(), produced.clone(), args.events));
     let producing = {

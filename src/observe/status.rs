@@ -26,6 +26,8 @@ pub struct Status {
     pub process: Process,
     /// What the process is about.
     pub phase: Phase,
+    /// When the pipeline last turned, whatever it waits for; `None`: it has not begun.
+    pub moved: Option<Time>,
     /// Batches landed by this process.
     pub batches: u64,
     /// Messages landed by this process.

@@ -109,6 +109,7 @@ impl Pipeline {
     /// error that no retry helps.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
         loop {
+            self.reporter.turned();
             self.start_work()?;
             if self.finished() {
                 break;
@@ -140,6 +141,7 @@ impl Pipeline {
                 () = tokio::time::sleep(nap), if self.brake.is_on() => {}
                 () = tokio::time::sleep(tick), if self.committer.is_some() && !self.is_empty() && !self.closing => {}
                 () = tokio::time::sleep_until(self.upkeep_due.into()), if self.committer.is_some() => {}
+                () = tokio::time::sleep(report::TURN) => {}
             }
         }
         self.source.stop().await;

@@ -1,7 +1,7 @@
 //! One log line a batch, and the status that live views watch.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::info;
@@ -13,6 +13,9 @@ use crate::model::{Offset, Slot, TopicPartition};
 use crate::observe::{Progress, SinkProgress, SourceProgress, Status, Time};
 use crate::source::SourceError;
 
+/// How often the pipeline turns at least, whatever it waits for: who asks whether it lives looks at this.
+pub(super) const TURN: Duration = Duration::from_secs(1);
+
 /// Tells the log and the watchers what happens.
 #[derive(Debug)]
 pub struct Reporter {
@@ -20,13 +23,22 @@ pub struct Reporter {
     sink: String,
     status: watch::Sender<Status>,
     last: Instant,
+    turned: Option<Instant>,
 }
 
 impl Reporter {
     /// For the job of this name, whose files go to `sink`, a URI.
     pub fn new(job: &str, sink: &str, status: watch::Sender<Status>) -> Reporter {
         let (job, sink) = (job.to_owned(), sink.to_owned());
-        Reporter { job, sink, status, last: Instant::now() }
+        Reporter { job, sink, status, last: Instant::now(), turned: None }
+    }
+
+    /// The pipeline is not stuck; says so about once a second.
+    pub(super) fn turned(&mut self) {
+        if self.turned.is_none_or(|at| at.elapsed() >= TURN / 2) {
+            self.turned = Some(Instant::now());
+            self.status.send_modify(|s| s.moved = Some(Time::now()));
+        }
     }
 
     pub(super) fn reading(&self, positions: &[(TopicPartition, Offset)]) {

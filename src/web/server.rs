@@ -6,16 +6,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use jiff::Timestamp;
+use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::connection::Connections;
 use super::site::Site;
-use super::{health, page, progress};
+use super::{health, page};
+use crate::fault::Fault;
+use crate::observe::Time;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -50,6 +52,13 @@ pub struct BindError {
     pub listen: SocketAddr,
     /// What the system says.
     pub source: std::io::Error,
+}
+
+impl BindError {
+    /// Whose fault it is: the address is one that the configuration names.
+    pub fn fault(&self) -> Fault {
+        Fault::Config
+    }
 }
 
 /// A server that listens, and does not answer yet.
@@ -90,11 +99,13 @@ fn routes(site: Arc<Site>, listen: IpAddr) -> Router {
         .route("/", get(|State(site): Shown| async move { html(&site) }))
         .route("/status.css", get(|| async { answer("text/css; charset=utf-8", page::STYLE) }))
         .route("/status.js", get(|| async { answer("text/javascript; charset=utf-8", page::SCRIPT) }))
+        .route("/icon.svg", get(|| async { answer("image/svg+xml", page::ICON) }))
         .route("/metrics", get(|State(site): Shown| async move { answer(METRICS, site.metrics()) }))
-        .route("/progress", get(|State(site): Shown| async move { answer(JSON, progress::json(&site.status())) }))
+        .route("/progress", get(|State(site): Shown| async move { progress(&site) }))
+        .route("/status.json", get(|State(site): Shown| async move { json(&site.status()) }))
         .route("/livez", get(|State(site): Shown| async move { live(&site) }))
         .route("/readyz", get(|State(site): Shown| async move { ready(&site) }))
-        .fallback(|uri: Uri| async move { nowhere(&uri) })
+        .fallback(|| async { nowhere() })
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, answer(TEXT, "only GET and HEAD\n")) })
         .with_state(site)
         .layer(middleware::from_fn_with_state(listen.is_loopback(), guard))
@@ -105,23 +116,36 @@ fn answer(kind: &'static str, body: impl IntoResponse) -> Response {
 }
 
 fn html(site: &Site) -> Response {
-    answer(HTML, page::page(&site.view(), Timestamp::now()))
+    answer(HTML, page::page(&site.view(), Time::now()))
+}
+
+fn json(what: &impl Serialize) -> Response {
+    match serde_json::to_string(what) {
+        Ok(text) => answer(JSON, format!("{text}\n")),
+        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, answer(TEXT, format!("{e}\n"))).into_response(),
+    }
+}
+
+/// As Spark's `recentProgress`: the last batches, the newest last.
+fn progress(site: &Site) -> Response {
+    let status = site.status();
+    json(&status.progress.iter().map(|p| &**p).collect::<Vec<_>>())
 }
 
 fn live(site: &Site) -> Response {
-    let life = health::life(&site.status(), Timestamp::now());
+    let life = health::life(&site.status(), Time::now());
     let code = if life.alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, answer(TEXT, format!("{}\n", life.says))).into_response()
 }
 
 fn ready(site: &Site) -> Response {
-    let readiness = health::readiness(&site.status(), Timestamp::now());
+    let readiness = health::readiness(&site.status(), Time::now());
     let code = if readiness.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, answer(JSON, readiness.to_json())).into_response()
 }
 
-fn nowhere(_: &Uri) -> Response {
-    const THERE: &str = "There are / /metrics /livez /readyz /progress\n";
+fn nowhere() -> Response {
+    const THERE: &str = "There are / /metrics /livez /readyz /progress /status.json\n";
     (StatusCode::NOT_FOUND, answer(TEXT, THERE)).into_response()
 }
 
