@@ -78,7 +78,8 @@ async fn a_status_tells_offsets_lag_last_batch_and_tables() {
 
     land(&ours).await;
     let landed = ours.status().await;
-    let says = ["last batch ", " s ago, by ", "1,007 messages became 2,014 rows in 2 files", "none configured", "never"];
+    let says =
+        ["last batch ", " s ago, by ", "1,007 messages became 2,014 rows in 2 files", "none configured", "never"];
     assert_says(&landed, &says);
     assert_eq!((landed.fault(), landed.lag, landed.notes.len()), (None, Some(0), 0), "{:?}", landed.notes);
     let ends: i64 = landed.partitions.iter().map(|p| p.committed.unwrap_or(0)).sum();
@@ -106,7 +107,8 @@ async fn what_does_not_answer_is_said_and_the_rest_is_shown() {
     let ours = environment(&kafka, folder.path(), &[]);
     land(&app(ours.clone())).await;
 
-    let no_metastore = [("LANDFALL__METASTORE__URI", "thrift://127.0.0.1:1"), ("LANDFALL__METASTORE__CALL_TIMEOUT", "1s")];
+    let no_metastore =
+        [("LANDFALL__METASTORE__URI", "thrift://127.0.0.1:1"), ("LANDFALL__METASTORE__CALL_TIMEOUT", "1s")];
     let report = app(environment(&kafka, folder.path(), &no_metastore)).status().await;
     assert_says(&report, &["not answered\n  - metastore: ", "events[0]", "thrift://127.0.0.1:1"]);
     assert_eq!((report.fault(), report.lag), (Some(Fault::Retry), Some(0)));

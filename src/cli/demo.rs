@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Folder for tables and checkpoint; must be empty. [default: a new one below the system's temporary folder]
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Where the status page is served; off: nowhere. [default: 127.0.0.1:8642, or a free port if that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: Format,
@@ -75,7 +78,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let serving = match app.serve(watched.clone()).await {
         Ok(serving) => serving,
         // Another demo, or a daemon, has it: this one is to be seen all the same.
-        Err(_) => app.serve_anywhere(watched.clone()).await?,
+        Err(_) if args.listen.is_none() => app.serve_anywhere(watched.clone()).await?,
+        Err(e) => return Err(e.into()),
     };
     if let Some(serving) = &serving {
         println!("Status page: {}\n", serving.url());
@@ -142,7 +146,8 @@ fn settings(args: &Args, dir: &Path, servers: &str) -> Result<config::Settings, 
         ("LANDFALL__METASTORE__URI", String::new()),
         ("LANDFALL__TRIGGER__INTERVAL", args.interval.clone()),
     ];
-    Ok(config::load_embedded(overrides.into_iter().map(|(k, v)| (k.to_owned(), v)))?)
+    let listen = args.listen.iter().map(|listen| ("LANDFALL__HTTP__LISTEN", listen.clone()));
+    Ok(config::load_embedded(overrides.into_iter().chain(listen).map(|(k, v)| (k.to_owned(), v)))?)
 }
 
 fn produce(

@@ -46,7 +46,9 @@ mod tests {
         ] {
             assert_eq!(listen_or_off(text).as_deref(), Ok(kept), "{text}");
         }
-        for bad in ["8642", ":8642", "127.0.0.1", "host:8642", "127.0.0.1:65536", "http://127.0.0.1:1", "on", "localhost:x"] {
+        for bad in
+            ["8642", ":8642", "127.0.0.1", "host:8642", "127.0.0.1:65536", "http://127.0.0.1:1", "on", "localhost:x"]
+        {
             assert!(listen_or_off(bad).is_err(), "{bad}");
         }
         assert_eq!(address("off"), None);

@@ -82,7 +82,10 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), text);
         }
-        assert_eq!((of(1, "row"), of(0, "row"), of(1_000, "row")), ("1 row".into(), "0 rows".into(), "1,000 rows".into()));
+        assert_eq!(
+            (of(1, "row"), of(0, "row"), of(1_000, "row")),
+            ("1 row".into(), "0 rows".into(), "1,000 rows".into())
+        );
         assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
     }
 
@@ -119,7 +122,7 @@ mod tests {
         ] {
             assert_eq!(seconds(s), text);
         }
-        let at = |s| Time::of_ms(s * 1000).unwrap();
+        let at = |s: i64| Time::of_ms(s * 1000).unwrap();
         assert_eq!((ago(at(10), at(22)), ago(at(22), at(10))), ("12 s ago".into(), "0 s ago".into()));
         assert_eq!(utc(at(0)), "1970-01-01 00:00:00 UTC");
     }

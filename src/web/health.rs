@@ -171,8 +171,7 @@ fn stall(s: &Status, now: Time, r: &mut Readiness) {
     let held = s.landing_since.filter(|t| waits(*t));
     if let Some(since) = held.or(quiet_since.filter(|_| behind > limit)) {
         let lag = lag(s).map_or("messages".to_owned(), |n| human::of(n, "message"));
-        let message =
-            format!("nothing has landed for {}, though {lag} wait", human::seconds(since.age(now).as_secs()));
+        let message = format!("nothing has landed for {}, though {lag} wait", human::seconds(since.age(now).as_secs()));
         r.because("stalled", Some(since), message);
     } else if behind > limit {
         let message = format!(

@@ -63,7 +63,9 @@ impl History {
         for (table, rows) in &status.rows {
             if self.rows.insert(table.clone(), *rows) != Some(*rows) {
                 // Exact, where the batch is the one that was seen to land.
-                let landed = status.last_landed.filter(|_| status.last.as_ref().is_some_and(|l| l.sink.tables.contains_key(table)));
+                let landed = status
+                    .last_landed
+                    .filter(|_| status.last.as_ref().is_some_and(|l| l.sink.tables.contains_key(table)));
                 self.landed.insert(table.clone(), landed.unwrap_or(now));
             }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -153,7 +153,8 @@ async fn guard(State(only_here): State<bool>, request: Request, next: Next) -> R
     let mut response = if !only_here || is_local(request.headers()) {
         next.run(request).await
     } else {
-        let says = "This server listens for its own machine only: ask for localhost or 127.0.0.1. For others: http.listen\n";
+        let says =
+            "This server listens for its own machine only: ask for localhost or 127.0.0.1. For others: http.listen\n";
         (StatusCode::MISDIRECTED_REQUEST, answer(TEXT, says)).into_response()
     };
     let headers = response.headers_mut();
@@ -182,11 +183,15 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_local() {
-        let local = |host: &'static str| is_local(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]));
-        for good in ["localhost", "LOCALHOST:8642", "127.0.0.1", "127.0.0.1:8642", "[::1]:8642", "[::1]", "127.1.2.3:1"] {
+        let local =
+            |host: &'static str| is_local(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]));
+        for good in ["localhost", "LOCALHOST:8642", "127.0.0.1", "127.0.0.1:8642", "[::1]:8642", "[::1]", "127.1.2.3:1"]
+        {
             assert!(local(good), "{good}");
         }
-        for bad in ["evil.example", "evil.example:8642", "localhost.evil.example:1", "10.0.0.1:8642", "[::2]:1", "", ":80"] {
+        for bad in
+            ["evil.example", "evil.example:8642", "localhost.evil.example:1", "10.0.0.1:8642", "[::2]:1", "", ":80"]
+        {
             assert!(!local(bad), "{bad}");
         }
         assert!(is_local(&HeaderMap::new()), "HTTP/1.0");

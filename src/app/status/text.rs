@@ -10,7 +10,9 @@ impl fmt::Display for StatusReport {
         writeln!(f, "job {}, checkpoint {}", self.job, self.checkpoint)?;
         match (&self.last_batch, self.log_read, self.begun) {
             (Some(b), ..) => {
-                let at = b.timestamp.map_or_else(String::new, |t| format!(", {}, {}", human::utc(t), human::ago(t, self.at)));
+                let at = b
+                    .timestamp
+                    .map_or_else(String::new, |t| format!(", {}, {}", human::utc(t), human::ago(t, self.at)));
                 writeln!(f, "last batch {}{at}, by {}", b.batch_id, b.instance)?;
                 writeln!(
                     f,

@@ -26,7 +26,9 @@ pub(super) fn partitions(s: &Status, now: Time) -> Markup {
     let mut shown: Vec<_> = s.partitions.iter().collect();
     let hidden = shown.len().saturating_sub(PARTITIONS);
     if hidden > 0 {
-        let rank = |p: &PartitionStatus| (!matches!(p.state, PartitionState::Stopped { .. }), u64::MAX - p.lag_messages.unwrap_or(u64::MAX));
+        let rank = |p: &PartitionStatus| {
+            (!matches!(p.state, PartitionState::Stopped { .. }), u64::MAX - p.lag_messages.unwrap_or(u64::MAX))
+        };
         shown.sort_by_key(|p| rank(p));
         shown.truncate(PARTITIONS);
     }

@@ -67,7 +67,10 @@ pub(super) fn tiles(view: &View, now: Time) -> Markup {
             let more = html! { "number " (last.batch_id) ", " (human::of(last.num_input_rows, "message")) " in " (human::millis(took)) };
             (human::ago(at, now), more)
         }
-        _ => ("none yet".to_owned(), html! { "every " (human::millis((s.process.trigger_interval_seconds * 1000.0) as u64)) }),
+        _ => (
+            "none yet".to_owned(),
+            html! { "every " (human::millis((s.process.trigger_interval_seconds * 1000.0) as u64)) },
+        ),
     };
     let letters = s.accounting.dead_letters;
     let (held, max) = (s.memory.held_bytes, s.memory.max_bytes);

@@ -81,7 +81,8 @@ pub(super) fn verdict(s: &Status, now: Time) -> Verdict {
 }
 
 pub(super) fn banner(v: &Verdict, now: Time) -> Markup {
-    let list = |reasons: &[Reason]| html! { @for r in reasons { li { (r.message) (super::parts::since(r.since, now)) } } };
+    let list =
+        |reasons: &[Reason]| html! { @for r in reasons { li { (r.message) (super::parts::since(r.since, now)) } } };
     html! {
         section id="verdict" class=(v.level.class()) {
             p.sentence { (v.level.sign()) span { (v.sentence) } }
