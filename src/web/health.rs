@@ -90,17 +90,17 @@ pub fn readiness(s: &Status, now: Time) -> Readiness {
     let mut r = Readiness::default();
     match s.phase {
         Phase::Starting => {
-            let what = "starting: it reaches Kafka, the storage and the metastore, and opens the log".to_owned();
+            let what = "it reaches Kafka, the storage and the metastore, and opens the log".to_owned();
             r.because("starting", s.process.started, what);
         }
         Phase::Running => {}
-        Phase::Stopping => r.because("stopping", None, "stopping: it lands what it has read, and ends".to_owned()),
+        Phase::Stopping => r.because("stopping", None, "it lands what it has read, and ends".to_owned()),
     }
     outages(s, now, &mut r);
     if let Some(why) = &s.paused {
         r.because("paused", None, format!("reading is paused: {why}"));
     }
-    partitions(s, &mut r);
+    partitions(s, now, &mut r);
     stall(s, now, &mut r);
     registrations(s, now, &mut r);
     if let Some(since) = s.memory.full_since.filter(|t| t.age(now).as_secs() >= OUTAGE_SECONDS) {
@@ -119,7 +119,7 @@ fn outages(s: &Status, now: Time, r: &mut Readiness) {
     for o in &s.outages {
         let age = o.since.age(now).as_secs();
         let message = format!(
-            "{} does not answer as it should: to {} fails for {} ({}): {}",
+            "{} does not answer as it should: to {} has failed for {} ({}): {}",
             service(o.service),
             o.what,
             human::seconds(age),
@@ -143,11 +143,20 @@ pub(super) fn service(service: Service) -> &'static str {
     }
 }
 
-fn partitions(s: &Status, r: &mut Readiness) {
+fn partitions(s: &Status, now: Time, r: &mut Readiness) {
     for p in &s.partitions {
         if let PartitionState::Stopped { since, reason, command } = &p.state {
             let command = command.as_ref().map_or(String::new(), |c| format!(". To resolve it: {c}"));
-            r.because("stopped", Some(*since), format!("{}[{}] is stopped: {reason}{command}", p.topic, p.partition));
+            r.because(
+                "stopped",
+                Some(*since),
+                format!(
+                    "{}[{}] has been stopped for {}: {reason}{command}",
+                    p.topic,
+                    p.partition,
+                    human::seconds(since.age(now).as_secs())
+                ),
+            );
         }
     }
 }
@@ -190,7 +199,10 @@ fn registrations(s: &Status, now: Time, r: &mut Readiness) {
         let name = &t.full_name;
         match &t.registration {
             Registration::Unregistered { since, reason } if long(since) => {
-                let message = format!("no query finds table {name}: it is not registered in the metastore: {reason}");
+                let message = format!(
+                    "no query finds table {name}: for {} it has not been registered in the metastore: {reason}",
+                    human::seconds(since.age(now).as_secs())
+                );
                 r.because("registration", Some(*since), message);
             }
             Registration::Differs { since, reason } => {

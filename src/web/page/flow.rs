@@ -38,7 +38,7 @@ pub(super) fn partitions(s: &Status, now: Time) -> Markup {
             @if shown.is_empty() { p.none { "None is this process's." } } @else {
                 div.scroll { table {
                     thead { tr {
-                        th { "Partition" } th { "State" } th.n { "Landed" } th.n.wide { "Read" } th.n { "End" } th.n { "Behind" } th.n { "By" }
+                        th { "Partition" } th { "State" } th.n.wide { "Landed" } th.n.wide { "Read" } th.n.wide { "End" } th.n { "Behind" } th.n { "Oldest waits" }
                     } }
                     tbody { @for p in &shown { (partition(p, now)) } }
                 } }
@@ -60,7 +60,7 @@ fn partition(p: &PartitionStatus, now: Time) -> Markup {
     html! {
         tr {
             td { (p.topic) "[" (p.partition) "]" } td { (state(p)) }
-            td.n { (offset(p.landed_offset)) } td.n.wide { (offset(p.read_offset)) } td.n { (offset(p.end_offset)) }
+            td.n.wide { (offset(p.landed_offset)) } td.n.wide { (offset(p.read_offset)) } td.n.wide { (offset(p.end_offset)) }
             td.n { (number(p.lag_messages)) } td.n { (p.lag_seconds.map_or("–".to_owned(), behind)) }
         }
         @if let Some(why) = why { tr.why { td colspan="7" { (why) } } }
@@ -74,7 +74,7 @@ pub(super) fn tables(view: &View, now: Time) -> Markup {
             h2 { "Tables" }
             @if s.tables.is_empty() { p.none { "None yet." } } @else {
                 div.scroll { table {
-                    thead { tr { th { "Table" } th { "Metastore" } th.n { "Rows" } th.n { "Files" } th.n.wide { "Size" } th.n { "Last landed" } } }
+                    thead { tr { th { "Table" } th { "Metastore" } th.n { "Rows" } th.n.wide { "Files" } th.n.wide { "Size" } th.n { "Last landed" } } }
                     tbody { @for t in &s.tables { (table(t, view, now)) } }
                 } }
             }
@@ -88,7 +88,7 @@ fn table(t: &TableStatus, view: &View, now: Time) -> Markup {
     html! {
         tr {
             td title=(t.location) { (t.full_name) } td { (state) }
-            td.n { (human::count(t.rows)) } td.n { (human::count(t.files)) } td.n.wide { (human::bytes(t.bytes)) }
+            td.n { (human::count(t.rows)) } td.n.wide { (human::count(t.files)) } td.n.wide { (human::bytes(t.bytes)) }
             td.n { @if let Some(at) = landed { (ago(*at, now)) } @else { "–" } }
         }
         @if let Some(why) = why { tr.why { td colspan="6" { (why) } } }
@@ -100,7 +100,7 @@ fn registration(t: &TableStatus, now: Time) -> (Markup, Option<Markup>) {
         html! { (human::of(t.unregistered_partitions, "partition")) " not registered yet" (since(Some(at), now)) }
     });
     match &t.registration {
-        Registration::None => (html! { span.none { "not ours" } }, None),
+        Registration::None => (html! { span.none { "none configured" } }, None),
         Registration::Registered if partitions.is_some() => (mark("warn", "registering"), partitions),
         Registration::Registered => (mark("good", "registered"), None),
         Registration::Newer { reason } => (mark("warn", "newer"), Some(html! { (reason) })),

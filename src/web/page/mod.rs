@@ -43,7 +43,7 @@ pub fn page(view: &View, now: Time) -> String {
                 p id="lost" role="alert" hidden { "The daemon does not answer. What follows is as it was at " time {} "." }
                 main {
                     (head(view, now))
-                    (verdict::banner(&verdict, now))
+                    (verdict::banner(&verdict))
                     (parts::tiles(view, now))
                     (batches::pictures(view))
                     (flow::partitions(s, now))

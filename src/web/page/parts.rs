@@ -52,7 +52,7 @@ pub(super) fn tiles(view: &View, now: Time) -> Markup {
     let s = &view.status;
     let rows: u64 = s.rows.values().sum();
     let landed = html! {
-        (human::of(rows, "row")) " in " (human::of(s.batches, "batch").replace("batchs", "batches"))
+        (human::of(rows, "row"))
         @if let Some(last) = &s.last { ", " (human::count(last.input_rows_per_second as u64)) " messages/s" }
     };
     let behind_by = behind_seconds(s);
@@ -64,7 +64,7 @@ pub(super) fn tiles(view: &View, now: Time) -> Markup {
     let (last, more) = match (&s.last, s.last_landed) {
         (Some(last), Some(at)) => {
             let took = last.duration_ms.get("triggerExecution").copied().unwrap_or_default();
-            let more = html! { "number " (last.batch_id) ", " (human::of(last.num_input_rows, "message")) " in " (human::millis(took)) };
+            let more = html! { (human::of(last.num_input_rows, "message")) " in " (human::millis(took)) };
             (human::ago(at, now), more)
         }
         _ => (
@@ -75,7 +75,7 @@ pub(super) fn tiles(view: &View, now: Time) -> Markup {
     let letters = s.accounting.dead_letters;
     let (held, max) = (s.memory.held_bytes, s.memory.max_bytes);
     let memory = html! {
-        @if max > 0 { "of " (human::bytes(max)) " " meter min="0" max=(max) value=(held) aria-label="memory held" {} }
+        @if max > 0 { "of " (human::bytes(max)) " " meter min="0" max=(max) high=(max * 9 / 10) optimum="0" value=(held) aria-label="memory held" {} }
     };
     html! {
         section id="tiles" aria-label="At a glance" {

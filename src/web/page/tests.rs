@@ -130,7 +130,7 @@ fn each_reason_is_told_and_makes_the_job_unready() {
         let readiness = readiness(&status, at(1000));
         let page = shown(&status);
         let passing = matches!(kind, "starting" | "stopping");
-        assert_has(&page, &[if passing { "<title>Look" } else { "<title>Trouble" }]);
+        assert_has(&page, &[if passing { "<title>Attention" } else { "<title>Trouble" }]);
         let json: serde_json::Value = serde_json::from_str(&readiness.to_json()).unwrap();
         assert_eq!((&json["ready"], &json["reasons"][0]["reason"]), (&false.into(), &kind.into()));
     }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::health::{Readiness, Reason, readiness};
-use crate::observe::{Phase, Status, Time};
+use crate::observe::{Phase, Status, Time, human};
 
 /// How it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl Level {
     pub(super) fn word(self) -> &'static str {
         match self {
             Level::Good => "OK",
-            Level::Warn => "Look",
+            Level::Warn => "Attention",
             Level::Bad => "Trouble",
         }
     }
@@ -59,7 +59,7 @@ pub(super) fn verdict(s: &Status, now: Time) -> Verdict {
             () if readiness.notes.iter().any(|r| r.reason != "standby") => {
                 (Level::Warn, "Everything is landing. There is something to look at.")
             }
-            () if s.partitions.is_empty() => (Level::Good, "Nothing to do: no partition is this process's."),
+            () if s.partitions.is_empty() => (Level::Good, "Standing by."),
             () if s.batches == 0 => (Level::Good, "Running. Nothing has landed yet."),
             () if s.landing_since.is_none() && super::super::history::lag(s) == Some(0) => {
                 (Level::Good, "Everything has landed.")
@@ -80,14 +80,15 @@ pub(super) fn verdict(s: &Status, now: Time) -> Verdict {
     Verdict { level, sentence: sentence.to_owned(), readiness }
 }
 
-pub(super) fn banner(v: &Verdict, now: Time) -> Markup {
-    let list =
-        |reasons: &[Reason]| html! { @for r in reasons { li { (r.message) (super::parts::since(r.since, now)) } } };
+pub(super) fn banner(v: &Verdict) -> Markup {
+    let told = |reasons: &[Reason]| {
+        html! { @for r in reasons { li title=[r.since.map(|at| format!("since {}", human::utc(at)))] { (r.message) } } }
+    };
     html! {
         section id="verdict" class=(v.level.class()) {
             p.sentence { (v.level.sign()) span { (v.sentence) } }
             @if !v.readiness.reasons.is_empty() || !v.readiness.notes.is_empty() {
-                ul { (list(&v.readiness.reasons)) (list(&v.readiness.notes)) }
+                ul { (told(&v.readiness.reasons)) (told(&v.readiness.notes)) }
             }
         }
     }
