@@ -2,6 +2,7 @@
 
 mod letters;
 mod logging;
+pub mod metrics;
 mod outages;
 mod partitions;
 mod progress;
@@ -11,7 +12,8 @@ mod time;
 
 pub use letters::{DeadLetters, LetterSample};
 pub use logging::{LogFormat, init_logging};
-pub use outages::{Outage, Outages, Service};
+pub use metrics::Metrics;
+pub use outages::{Outage, Service};
 pub use partitions::{PartitionState, PartitionStatus};
 pub use progress::{Progress, SinkProgress, SourceProgress};
 pub use status::{BATCHES_KEPT, MemoryStatus, Phase, Process, Status};
