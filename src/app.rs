@@ -29,7 +29,7 @@ use crate::commit::{Committer, Job, Log, LogError, Opened};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
-use crate::observe::{Outages, Phase, Status};
+use crate::observe::{Metrics, Phase, Status};
 use crate::pipeline::{EncodeContext, Memory, Parts, Pipeline, Reporter, Upkeep, Workers};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
@@ -52,7 +52,7 @@ pub struct App {
     catalog: Option<Arc<dyn Catalog>>,
     /// Partitions that are perhaps not registered yet.
     new_partitions: NewPartitions,
-    outages: Outages,
+    metrics: Metrics,
 }
 
 /// How a job ends by itself.
@@ -116,8 +116,8 @@ impl App {
             None => None,
         };
         let (plan, new_partitions) = (Arc::new(plan), NewPartitions::new());
-        let outages = Outages::default();
-        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions, outages })
+        let metrics = Metrics::new();
+        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions, metrics })
     }
 
     /// The tables in the order of the migrations, each with its directory on the storage.
@@ -128,6 +128,11 @@ impl App {
     /// Where files go.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn wanted(&self) -> Vec<Wanted> {

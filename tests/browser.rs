@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use chromium::{DESKTOP, Look, PHONE, Page, program};
 use landfall::model::{Accounting, TopicPartition};
 use landfall::observe::{
-    LetterSample, Outage, PartitionState, PartitionStatus, Phase, Progress, Registration, Service, SinkProgress,
-    Status, TableStatus, Time,
+    LetterSample, Metrics, Outage, PartitionState, PartitionStatus, Phase, Progress, Registration, Service,
+    SinkProgress, Status, TableStatus, Time,
 };
 use landfall::web::{Server, Site};
 use tokio::runtime::Runtime;
@@ -128,7 +128,7 @@ fn serve(runtime: &Runtime, status: Status) -> (SocketAddr, watch::Sender<Status
     let _runtime = runtime.enter();
     let server = runtime.block_on(Server::bind("127.0.0.1:0".parse().unwrap())).unwrap();
     let address = server.address();
-    let task = tokio::spawn(server.serve(Site::new(watched, String::new)));
+    let task = tokio::spawn(server.serve(Site::new(watched, Metrics::new())));
     (address, sender, task)
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use landfall::model::{Accounting, TopicPartition};
-use landfall::observe::{LetterSample, PartitionState, PartitionStatus, Phase, Progress, Status, Time};
+use landfall::observe::{LetterSample, Metrics, PartitionState, PartitionStatus, Phase, Progress, Status, Time};
 use landfall::web::{Server, Site};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +18,7 @@ async fn serve(status: Status) -> (SocketAddr, watch::Sender<Status>) {
     let (sender, watched) = watch::channel(status);
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = server.address();
-    let site = Site::new(watched, || "landfall_batches_total 7\n".to_owned());
+    let site = Site::new(watched, Metrics::new());
     tokio::spawn(server.serve(site));
     (address, sender)
 }
@@ -64,7 +64,7 @@ async fn every_endpoint_answers_get_and_head_and_nothing_else() {
         ("/status.css", "text/css; charset=utf-8", "prefers-color-scheme: dark"),
         ("/status.js", "text/javascript; charset=utf-8", "refresh"),
         ("/icon.svg", "image/svg+xml", "<svg"),
-        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "landfall_batches_total 7"),
+        ("/metrics", Metrics::CONTENT_TYPE, "# HELP landfall_"),
         ("/livez", "text/plain; charset=utf-8", "alive, the pipeline moved 0 s ago"),
         ("/readyz", "application/json", "\"ready\": true"),
         ("/progress", "application/json", "\"numInputRows\":5"),

@@ -64,7 +64,7 @@ impl App {
     async fn serve_at(&self, listen: SocketAddr, status: watch::Receiver<Status>) -> Result<Serving, BindError> {
         let server = Server::bind(listen).await?;
         let address = server.address();
-        let site = Site::new(status, String::new);
+        let site = Site::new(status, self.metrics.clone());
         Ok(Serving { address, task: tokio::spawn(server.serve(site)) })
     }
 }

@@ -36,7 +36,7 @@ impl App {
             s.process = self.process(incarnation);
             s.tables = wanted.iter().zip(&self.tables).map(|(w, t)| self.table(w, &t.name)).collect();
         });
-        let (status, outages, new) = (status.clone(), self.outages.clone(), self.new_partitions.clone());
+        let (status, metrics, new) = (status.clone(), self.metrics.clone(), self.new_partitions.clone());
         Telling(tokio::spawn(async move {
             loop {
                 let waiting = new.subscribe().borrow().clone();
@@ -49,7 +49,7 @@ impl App {
                         let since = table.unregistered_partitions_since.filter(|_| partitions > 0);
                         table.unregistered_partitions_since = since.or_else(|| (partitions > 0).then_some(now));
                     }
-                    s.outages = outages.now();
+                    s.outages = metrics.outages();
                 });
                 tokio::time::sleep(EVERY).await;
             }

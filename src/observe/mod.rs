@@ -3,6 +3,7 @@
 pub mod human;
 mod letters;
 mod logging;
+pub mod metrics;
 mod outages;
 mod partitions;
 mod progress;
@@ -12,7 +13,8 @@ mod time;
 
 pub use letters::{DeadLetters, LetterSample};
 pub use logging::{LogFormat, init_logging};
-pub use outages::{Outage, Outages, Service};
+pub use metrics::Metrics;
+pub use outages::{Outage, Service};
 pub use partitions::{PartitionState, PartitionStatus};
 pub use progress::{Progress, SinkProgress, SourceProgress};
 pub use status::{BATCHES_KEPT, MemoryStatus, Phase, Process, Status};

@@ -51,11 +51,11 @@ pub struct Outage {
 
 /// The outages of now; a handle that is cheap to clone. There are as many as there are things to try, and so few.
 #[derive(Debug, Clone, Default)]
-pub struct Outages(Arc<Mutex<BTreeMap<(Service, &'static str), Outage>>>);
+pub(super) struct Outages(Arc<Mutex<BTreeMap<(Service, &'static str), Outage>>>);
 
 impl Outages {
     /// A try of `what` has failed.
-    pub fn failed(&self, service: Service, what: &'static str, error: &str) {
+    pub(super) fn failed(&self, service: Service, what: &'static str, error: &str) {
         let mut now = self.lock();
         let new = || Outage { service, what: what.to_owned(), since: Time::now(), failures: 0, error: String::new() };
         let outage = now.entry((service, what)).or_insert_with(new);
@@ -64,12 +64,12 @@ impl Outages {
     }
 
     /// It worked, or is not tried any more.
-    pub fn over(&self, service: Service, what: &'static str) {
+    pub(super) fn over(&self, service: Service, what: &'static str) {
         self.lock().remove(&(service, what));
     }
 
     /// Those of now, the longest first for each service.
-    pub fn now(&self) -> Vec<Outage> {
+    pub(super) fn now(&self) -> Vec<Outage> {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_by_key(|o| (o.service, o.since));
         all

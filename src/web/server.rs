@@ -17,13 +17,11 @@ use super::connection::Connections;
 use super::site::Site;
 use super::{health, page};
 use crate::fault::Fault;
-use crate::observe::Time;
+use crate::observe::{Metrics, Time};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-/// As Prometheus names its text format.
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Of every answer. The page's own style and script are files of this server, so that nothing else, and nothing that
 /// stands in a message, is ever loaded or run.
@@ -100,7 +98,7 @@ fn routes(site: Arc<Site>, listen: IpAddr) -> Router {
         .route("/status.css", get(|| async { answer("text/css; charset=utf-8", page::STYLE) }))
         .route("/status.js", get(|| async { answer("text/javascript; charset=utf-8", page::SCRIPT) }))
         .route("/icon.svg", get(|| async { answer("image/svg+xml", page::ICON) }))
-        .route("/metrics", get(|State(site): Shown| async move { answer(METRICS, site.metrics()) }))
+        .route("/metrics", get(|State(site): Shown| async move { answer(Metrics::CONTENT_TYPE, site.metrics()) }))
         .route("/progress", get(|State(site): Shown| async move { progress(&site) }))
         .route("/status.json", get(|State(site): Shown| async move { json(&site.status()) }))
         .route("/livez", get(|State(site): Shown| async move { live(&site) }))

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::history::History;
-use crate::observe::{Status, Time};
+use crate::observe::{Metrics, Status, Time};
 
 /// How often the status is looked at for what it does not remember itself.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -26,13 +26,13 @@ pub struct View {
 pub struct Site {
     status: watch::Receiver<Status>,
     history: Arc<Mutex<History>>,
-    metrics: Box<dyn Fn() -> String + Send + Sync>,
+    metrics: Metrics,
     looking: JoinHandle<()>,
 }
 
 impl Site {
-    /// Begins to look at the status. `metrics` makes the text of `/metrics`.
-    pub fn new(status: watch::Receiver<Status>, metrics: impl Fn() -> String + Send + Sync + 'static) -> Site {
+    /// Begins to look at the status.
+    pub fn new(status: watch::Receiver<Status>, metrics: Metrics) -> Site {
         let history = Arc::new(Mutex::new(History::default()));
         let (watched, seen) = (status.clone(), history.clone());
         let looking = tokio::spawn(async move {
@@ -42,7 +42,7 @@ impl Site {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         });
-        Site { status, history, metrics: Box::new(metrics), looking }
+        Site { status, history, metrics, looking }
     }
 
     pub(super) fn status(&self) -> Status {
@@ -54,7 +54,7 @@ impl Site {
     }
 
     pub(super) fn metrics(&self) -> String {
-        (self.metrics)()
+        self.metrics.render(&self.status())
     }
 }
 
