@@ -155,11 +155,11 @@ fn the_page_fits_every_screen_complains_of_nothing_and_asks_nobody_else() {
     let runtime = runtime();
     let mut page = Page::open(&program);
     let jobs = [
-        ("well", well(), vec!["Everything is landing.", "123,456,789,012", "registered", "None since the start."]),
+        ("well", well(), vec!["Everything is landing.", "3.2 s", "registered", "None since the start."]),
         (
             "broken",
             broken(),
-            vec!["Not everything is landing.", "The storage does not answer", "accept-gap", "alert('run')"],
+            vec!["Nothing is landing.", "The storage does not answer as it should", "accept-gap", "alert('run')"],
         ),
         ("starting", Status::default(), vec!["Starting.", "None is this process"]),
     ];
@@ -176,6 +176,10 @@ fn the_page_fits_every_screen_complains_of_nothing_and_asks_nobody_else() {
                 "{job} {look_name}: it overflows"
             );
             assert_eq!(page.value(BEYOND).as_array().unwrap().len(), 0, "{job} {look_name}: {}", page.value(BEYOND));
+            // What a table holds is seen without moving it.
+            const MOVED: &str =
+                "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length";
+            assert_eq!(page.value(MOVED), 0, "{job} {look_name}");
             let text = page.value("document.body.innerText");
             for word in &words {
                 assert!(text.as_str().unwrap().contains(word), "{job} {look_name}: `{word}` is not in {text}");

@@ -62,9 +62,15 @@ pub fn seconds(s: u64) -> String {
     }
 }
 
-/// How long ago `then` was; a time that lies ahead says `0 s ago`.
+/// How long ago `then` was, in its largest unit; a time that lies ahead says `0 s ago`.
 pub fn ago(then: Time, now: Time) -> String {
-    format!("{} ago", seconds(then.age(now).as_secs()))
+    let age = match then.age(now).as_secs() {
+        s @ 0..60 => s,
+        s @ 60..3_600 => s / 60 * 60,
+        s @ 3_600..86_400 => s / 3_600 * 3_600,
+        s => s / 86_400 * 86_400,
+    };
+    format!("{} ago", seconds(age))
 }
 
 /// `2026-11-22 17:53:02 UTC`
@@ -124,6 +130,8 @@ mod tests {
         }
         let at = |s: i64| Time::of_ms(s * 1000).unwrap();
         assert_eq!((ago(at(10), at(22)), ago(at(22), at(10))), ("12 s ago".into(), "0 s ago".into()));
+        let long = [119, 7_199, 200_000].map(|s| ago(at(0), at(s)));
+        assert_eq!(long, ["1 min ago", "1 h ago", "2 d ago"]);
         assert_eq!(utc(at(0)), "1970-01-01 00:00:00 UTC");
     }
 }

@@ -90,25 +90,25 @@ pub fn readiness(s: &Status, now: Time) -> Readiness {
     let mut r = Readiness::default();
     match s.phase {
         Phase::Starting => {
-            let what = "it reaches Kafka, the storage and the metastore, and opens the log".to_owned();
+            let what = "It reaches Kafka, the storage and the metastore, and opens the log".to_owned();
             r.because("starting", s.process.started, what);
         }
         Phase::Running => {}
-        Phase::Stopping => r.because("stopping", None, "it lands what it has read, and ends".to_owned()),
+        Phase::Stopping => r.because("stopping", None, "It lands what it has read, and ends".to_owned()),
     }
     outages(s, now, &mut r);
     if let Some(why) = &s.paused {
-        r.because("paused", None, format!("reading is paused: {why}"));
+        r.because("paused", None, format!("Reading is paused: {why}"));
     }
     partitions(s, now, &mut r);
     stall(s, now, &mut r);
     registrations(s, now, &mut r);
     if let Some(since) = s.memory.full_since.filter(|t| t.age(now).as_secs() >= OUTAGE_SECONDS) {
-        let what = "reading waits until there is memory again, see memory.max".to_owned();
+        let what = "Reading waits until there is memory again, see memory.max".to_owned();
         r.note("memory", Some(since), what);
     }
     if s.phase == Phase::Running && s.partitions.is_empty() {
-        let what = "no partition is this process's: other daemons of the job have them all, the group is being formed, or \
+        let what = "No partition is this process's: other daemons of the job have them all, the group is being formed, or \
                     the topic does not exist";
         r.note("standby", None, what.to_owned());
     }
@@ -180,12 +180,12 @@ fn stall(s: &Status, now: Time, r: &mut Readiness) {
     let held = s.landing_since.filter(|t| waits(*t));
     if let Some(since) = held.or(quiet_since.filter(|_| behind > limit)) {
         let lag = lag(s).map_or("messages".to_owned(), |n| human::of(n, "message"));
-        let message = format!("nothing has landed for {}, though {lag} wait", human::seconds(since.age(now).as_secs()));
+        let message = format!("Nothing has landed for {}, though {lag} wait", human::seconds(since.age(now).as_secs()));
         r.because("stalled", Some(since), message);
     } else if behind > limit {
         let message = format!(
-            "{} behind: the oldest of {} is {} old, and batches land",
-            if s.batches == 0 { "far" } else { "catching up, still" },
+            "{}: the oldest of {} is {} old, and batches land",
+            if s.batches == 0 { "Far behind" } else { "Catching up" },
             lag(s).map_or("the messages that wait".to_owned(), |n| human::of(n, "waiting message")),
             human::seconds(behind as u64)
         );
@@ -200,23 +200,23 @@ fn registrations(s: &Status, now: Time, r: &mut Readiness) {
         match &t.registration {
             Registration::Unregistered { since, reason } if long(since) => {
                 let message = format!(
-                    "no query finds table {name}: for {} it has not been registered in the metastore: {reason}",
+                    "No query finds table {name}: for {} it has not been registered in the metastore: {reason}",
                     human::seconds(since.age(now).as_secs())
                 );
                 r.because("registration", Some(*since), message);
             }
             Registration::Differs { since, reason } => {
-                let message = format!("table {name} is not in the metastore as it is declared: {reason}");
+                let message = format!("Table {name} is not in the metastore as it is declared: {reason}");
                 r.because("registration", Some(*since), message);
             }
             Registration::Newer { reason } => {
-                r.note("registration", None, format!("table {name} was changed by a newer configuration: {reason}"));
+                r.note("registration", None, format!("Table {name} was changed by a newer configuration: {reason}"));
             }
             Registration::None | Registration::Registered | Registration::Unregistered { .. } => {}
         }
         if let Some(since) = t.unregistered_partitions_since.filter(long) {
             let what = human::of(t.unregistered_partitions, "partition");
-            let message = format!("no query finds the rows of {what} of table {name}: not registered in the metastore");
+            let message = format!("No query finds the rows of {what} of table {name}: not registered in the metastore");
             r.because("registration", Some(since), message);
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn pictures(view: &View) -> Markup {
     };
     let samples: Vec<_> = view.history.samples.iter().map(|s| (s.at.ms() as f64 / 1000.0, s.lag)).collect();
     let lag = Chart {
-        name: "Behind, messages",
+        name: "Messages behind",
         last: number(samples.last().and_then(|s| s.1)),
         most: number(samples.iter().filter_map(|s| s.1).max()),
         path: area(&samples),
@@ -39,7 +39,7 @@ pub(super) fn pictures(view: &View) -> Markup {
         section id="pictures" aria-label="Over time" {
             (chart("Rows per batch", &of(|p| p.sink.num_output_rows), human::count))
             (lag.draw())
-            (chart("Time to land a batch", &of(total), human::millis))
+            (chart("Time to land", &of(total), human::millis))
             (chart("Bytes per batch", &of(|p| p.sink.num_output_bytes), human::bytes))
         }
     }

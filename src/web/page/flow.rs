@@ -87,11 +87,19 @@ fn table(t: &TableStatus, view: &View, now: Time) -> Markup {
     let (state, why) = registration(t, now);
     html! {
         tr {
-            td title=(t.location) { (t.full_name) } td { (state) }
+            td title=(t.location) { (name(t)) } td { (state) }
             td.n { (human::count(t.rows)) } td.n.wide { (human::count(t.files)) } td.n.wide { (human::bytes(t.bytes)) }
             td.n { @if let Some(at) = landed { (ago(*at, now)) } @else { "–" } }
         }
         @if let Some(why) = why { tr.why { td colspan="6" { (why) } } }
+    }
+}
+
+/// The database is left out where there is no room.
+fn name(t: &TableStatus) -> Markup {
+    match t.full_name.rsplit_once('.') {
+        Some((database, table)) => html! { span.wide { (database) "." } (table) },
+        None => html! { (t.full_name) },
     }
 }
 
@@ -100,7 +108,7 @@ fn registration(t: &TableStatus, now: Time) -> (Markup, Option<Markup>) {
         html! { (human::of(t.unregistered_partitions, "partition")) " not registered yet" (since(Some(at), now)) }
     });
     match &t.registration {
-        Registration::None => (html! { span.none { "none configured" } }, None),
+        Registration::None => (html! { span.none { "none" } }, None),
         Registration::Registered if partitions.is_some() => (mark("warn", "registering"), partitions),
         Registration::Registered => (mark("good", "registered"), None),
         Registration::Newer { reason } => (mark("warn", "newer"), Some(html! { (reason) })),

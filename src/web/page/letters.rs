@@ -38,7 +38,7 @@ fn letter(l: &LetterSample, now: Time) -> Markup {
         div.letter {
             p { (l.topic) "[" (l.partition) "] offset " (human::count(u64::try_from(l.offset).unwrap_or(0))) ", landed " (ago(l.time, now)) }
             p { bdi { (l.detail) } }
-            pre { code { (l.message) } }
+            @if l.message.is_empty() { p.none { "The message is empty." } } @else { pre { code { (l.message) } } }
         }
     }
 }

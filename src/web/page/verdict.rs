@@ -52,6 +52,7 @@ pub(super) struct Verdict {
 pub(super) fn verdict(s: &Status, now: Time) -> Verdict {
     let readiness = readiness(s, now);
     let only = |kind: &str| readiness.reasons.iter().all(|r| r.reason == kind);
+    let because = |kind: &str| readiness.reasons.iter().any(|r| r.reason == kind);
     let noted = |kind: &str| readiness.notes.iter().any(|r| r.reason == kind);
     let (level, sentence) = if readiness.ready() {
         match () {
@@ -74,6 +75,10 @@ pub(super) fn verdict(s: &Status, now: Time) -> Verdict {
         (Level::Bad, "Not everything is landing: a person must decide how to go on.")
     } else if s.phase == Phase::Starting {
         (Level::Bad, "Cannot start yet. It goes on by itself when it can.")
+    } else if because("storage") || because("stalled") {
+        (Level::Bad, "Nothing is landing.")
+    } else if because("kafka") || because("paused") {
+        (Level::Bad, "Nothing is being read.")
     } else {
         (Level::Bad, "Not everything is landing.")
     };
