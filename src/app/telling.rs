@@ -39,6 +39,16 @@ impl App {
             s.process = self.process(incarnation);
             s.tables = wanted.iter().zip(&self.tables).map(|(w, t)| self.table(w, &t.name)).collect();
         });
+        // A series that appears with its first event has no rate then.
+        for declared in &self.tables {
+            for metric in [&table::TABLE_ROWS, &table::TABLE_BYTES, &table::TABLE_FILES] {
+                self.metrics.count(metric, &[&declared.name], 0);
+            }
+        }
+        for topic in &self.settings.kafka.topics {
+            self.metrics.count(&table::READ, &[topic], 0);
+            self.metrics.count(&table::READ_BYTES, &[topic], 0);
+        }
         let (status, metrics, new) = (status.clone(), self.metrics.clone(), self.new_partitions.clone());
         let mut teller = Teller { status, metrics, new, registrar, rounds: (0, 0) };
         Telling(tokio::spawn(async move { teller.keep().await }))

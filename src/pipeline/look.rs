@@ -14,11 +14,10 @@ impl Pipeline {
     pub(super) fn look(&mut self) {
         let elapsed = self.begun.elapsed();
         let paused = self.brake.look(elapsed);
-        let changed = paused.is_some() != self.told_pause;
-        if !changed && Instant::now() < self.reporter.due() {
+        let news = (paused.is_some(), self.stopping);
+        if std::mem::replace(&mut self.told, news) == news && Instant::now() < self.reporter.due() {
             return;
         }
-        self.told_pause = paused.is_some();
         self.reporter.look(Sight {
             view: self.source.view(),
             held: self.memory.held(),

@@ -76,7 +76,8 @@ pub struct Pipeline {
     /// An error that ends the pipeline once what was read before it is landed.
     failure: Option<PipelineError>,
     stopping: bool,
-    told_pause: bool,
+    /// Whether the status says that reading is paused, and that the pipeline is to end.
+    told: (bool, bool),
 }
 
 impl Pipeline {
@@ -106,7 +107,7 @@ impl Pipeline {
             opened_at: Duration::ZERO,
             failure: None,
             stopping: false,
-            told_pause: false,
+            told: (false, false),
         }
     }
 

@@ -11,9 +11,10 @@ use super::work::Sealed;
 use crate::batch::SealedBatch;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
+use crate::decode::Reason;
 use crate::model::{Chunk, Offset, Slot, TopicPartition};
 use crate::observe::metrics::table;
-use crate::observe::{DeadLetters, LetterSample, MemoryStatus, Metrics, Phase, Progress, Status, Time};
+use crate::observe::{DeadLetters, LetterSample, MemoryStatus, Metrics, PartitionState, Phase, Progress, Status, Time};
 use crate::source::{Assignment, SourceError, Start, View};
 
 /// How often the status and the metrics are looked after while nothing happens.
@@ -59,6 +60,9 @@ pub(super) struct Sight {
 impl Reporter {
     /// For the job of this name, whose files go to `sink`, a URI.
     pub fn new(job: &str, sink: &str, status: watch::Sender<Status>, metrics: Metrics) -> Reporter {
+        for reason in Reason::ALL {
+            metrics.count(&table::DEAD_LETTERS, &[reason.as_str()], 0);
+        }
         let (job, sink, last) = (job.to_owned(), sink.to_owned(), Instant::now());
         Reporter {
             job,
@@ -247,7 +251,7 @@ impl Reporter {
 /// The cause of a pause that the status tells.
 fn cause(s: &Status) -> Option<&'static str> {
     s.partitions.iter().find_map(|p| match p.state {
-        crate::observe::PartitionState::Paused { cause, .. } => Some(cause),
+        PartitionState::Paused { cause, .. } => Some(cause),
         _ => None,
     })
 }
