@@ -6,6 +6,7 @@ mod check;
 mod error;
 mod host;
 mod letters;
+mod measured;
 mod overlap;
 mod prepare;
 mod serve;
@@ -38,6 +39,7 @@ use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_l
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
 pub use error::AppError;
+pub use measured::MeasuredStorage;
 pub use serve::Serving;
 pub use status::StatusReport;
 pub use success::SuccessError;
@@ -107,7 +109,8 @@ impl App {
         }
         errors.extend(overlap::overlaps(&tables, &locations, &settings.storage.checkpoint));
         let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
-        let storage = open_storage(&settings)?;
+        let metrics = Metrics::new();
+        let storage = open_storage(&settings, &metrics)?;
         let catalog = match &settings.metastore {
             Some(m) => {
                 let catalog = HiveCatalog::new(m, user(&settings));
@@ -116,7 +119,6 @@ impl App {
             None => None,
         };
         let (plan, new_partitions) = (Arc::new(plan), NewPartitions::new());
-        let metrics = Metrics::new();
         Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions, metrics })
     }
 
@@ -205,7 +207,7 @@ impl App {
         };
         let sink = self.storage.uri("/");
         let (topics, headers) = (&self.settings.kafka.topics, self.plan.wants_headers());
-        let source = KafkaSource::subscribe_with(&self.kafka(), topics, headers)?;
+        let source = KafkaSource::subscribe_with(&self.kafka(), topics, headers, &self.metrics)?;
         let pipeline = Pipeline::new(Parts {
             source: Box::new(source),
             plan: self.plan.clone(),
@@ -214,7 +216,7 @@ impl App {
             workers: Workers::new(cores()).map_err(AppError::Start)?,
             memory: Memory::new(self.settings.memory.between()),
             committer,
-            reporter: Reporter::new(&self.settings.job, &sink, status),
+            reporter: Reporter::new(&self.settings.job, &sink, status, self.metrics.clone()),
             upkeep: Upkeep::new(self.settings.log.staging_retention, self.settings.log.retention),
             record_gaps: self.settings.kafka.record_gaps,
             until,
@@ -324,14 +326,15 @@ fn user(settings: &Settings) -> Option<String> {
     settings.storage.user.clone().or_else(|| variable("HADOOP_USER_NAME")).or_else(|| variable("USER"))
 }
 
-fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
+fn open_storage(settings: &Settings, metrics: &Metrics) -> Result<Arc<dyn Storage>, AppError> {
     let s = &settings.storage;
     let fail = |source| AppError::Storage { url: s.url.clone(), source };
     let inner: Arc<dyn Storage> = match s.url.strip_prefix("file://") {
         Some(root) => Arc::new(LocalStorage::new(root)),
         None => Arc::new(HdfsStorage::new(&s.url, s.user.as_deref(), &s.properties).map_err(fail)?),
     };
-    Ok(Arc::new(TimedStorage::new(inner, s.call_timeout, s.write_timeout)))
+    let timed = TimedStorage::new(inner, s.call_timeout, s.write_timeout);
+    Ok(Arc::new(MeasuredStorage::new(Arc::new(timed), metrics)))
 }
 
 /// A batch run that ends before its tables are known would leave its rows invisible until the next run.

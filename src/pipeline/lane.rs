@@ -1,6 +1,7 @@
 //! One data file of the open batch: rows wait in its lane until a worker encodes them, in their order.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::content::EncodeContext;
 use super::memory::{Held, Memory};
@@ -28,6 +29,8 @@ struct State {
     /// Somebody writes.
     busy: bool,
     done: Option<Result<Arc<FinishedFile>, ContentError>>,
+    /// How long somebody has written.
+    worked: Duration,
     held: Held,
     behind: Held,
 }
@@ -41,7 +44,8 @@ impl std::fmt::Debug for State {
 impl Lane {
     pub(super) fn new(table: usize, context: Arc<EncodeContext>, memory: &Memory) -> Lane {
         let (held, behind) = (memory.hold(), memory.wait());
-        let state = State { waiting: Vec::new(), writer: None, busy: false, done: None, held, behind };
+        let state =
+            State { waiting: Vec::new(), writer: None, busy: false, done: None, worked: Duration::ZERO, held, behind };
         Lane { table, context, state: Mutex::new(state), idle: Condvar::new() }
     }
 
@@ -72,8 +76,10 @@ impl Lane {
             }
             let (rows, writer) = (std::mem::take(&mut state.waiting), state.writer.take());
             drop(state);
+            let begun = Instant::now();
             let written = self.write(writer, rows);
             let mut state = self.lock();
+            state.worked += begun.elapsed();
             match written {
                 Ok(writer) => state.writer = Some(writer),
                 Err(e) => state.done = Some(Err(self.error(&e))),
@@ -104,14 +110,21 @@ impl Lane {
         state.busy = true;
         let (rows, writer) = (std::mem::take(&mut state.waiting), state.writer.take());
         drop(state);
+        let begun = Instant::now();
         let file = self.write(writer, rows).and_then(|w| w.finish(footer.clone()));
         let done = file.map(Arc::new).map_err(|e| self.error(&e));
         let mut state = self.lock();
+        state.worked += begun.elapsed();
         state.done = Some(done.clone());
         state.busy = false;
         state.count();
         self.idle.notify_all();
         done
+    }
+
+    /// How long threads have written so far.
+    pub(super) fn worked(&self) -> Duration {
+        self.lock().worked
     }
 
     fn error(&self, e: &EncodeError) -> ContentError {

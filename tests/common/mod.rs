@@ -4,6 +4,7 @@
 pub mod arrays;
 pub mod catalog_suite;
 pub mod every_type;
+pub mod exposition;
 pub mod faulty;
 pub mod gated;
 pub mod line;

@@ -1,5 +1,7 @@
 //! What is counted, and its exposition for Prometheus.
 
+#[cfg(test)]
+mod docs;
 mod gauges;
 mod process;
 pub mod table;
