@@ -173,6 +173,10 @@ pub(super) fn behind_seconds(s: &Status) -> f64 {
 }
 
 fn stall(s: &Status, now: Time, r: &mut Readiness) {
+    if s.paused.is_some() {
+        // It is said already why messages wait.
+        return;
+    }
     let limit = stall_seconds(s);
     let (behind, waits) = (behind_seconds(s), |t: Time| t.age(now).as_secs_f64() > limit);
     // A daemon that has been there for a moment only has had no time to land anything.

@@ -37,8 +37,7 @@ impl Site {
         let (watched, seen) = (status.clone(), history.clone());
         let looking = tokio::spawn(async move {
             loop {
-                let now = watched.borrow().clone();
-                lock(&seen).look(&now, Time::now());
+                lock(&seen).look(&watched.borrow(), Time::now());
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         });

@@ -60,6 +60,10 @@ pub(super) fn verdict(s: &Status, now: Time) -> Verdict {
             () if readiness.notes.iter().any(|r| r.reason != "standby") => {
                 (Level::Warn, "Everything is landing. There is something to look at.")
             }
+            // Others may have taken over; but who had some should have a look.
+            () if s.partitions.is_empty() && s.batches > 0 => {
+                (Level::Warn, "Standing by: nothing is this process's any more.")
+            }
             () if s.partitions.is_empty() => (Level::Good, "Standing by."),
             () if s.batches == 0 => (Level::Good, "Running. Nothing has landed yet."),
             () if s.landing_since.is_none() && super::super::history::lag(s) == Some(0) => {
