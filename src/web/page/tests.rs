@@ -104,7 +104,7 @@ fn each_reason_is_told_and_makes_the_job_unready() {
         ("stopping", with(|s| s.phase = Phase::Stopping)),
         ("kafka", with(|s| s.outages = vec![outage(Service::Kafka, 990)])),
         ("storage", with(|s| s.outages = vec![outage(Service::Storage, 990)])),
-        ("paused", with(|s| s.paused = Some("too many dead letters".into()))),
+        ("paused", with(|s| (s.paused, s.landing_since) = (Some("too many dead letters".into()), Some(at(930))))),
         ("stalled", with(|s| s.landing_since = Some(at(930)))),
         ("stalled", with(|s| (s.last_landed, s.partitions[0].lag_seconds) = (Some(at(900)), Some(90.0)))),
         ("stalled", with(|s| (s.last_landed, s.partitions[0].lag_seconds) = (None, Some(90.0)))),
@@ -157,6 +157,7 @@ fn what_passes_by_itself_is_a_note_and_the_job_stays_ready() {
         assert_eq!(kinds(&status), (vec![], notes), "{:?}", readiness(&status, at(1000)));
     }
     assert_has(&shown(&with(|s| s.partitions[0].lag_seconds = Some(500.0))), &["but late", "8 min 20 s"]);
+    assert_has(&shown(&with(|s| s.partitions.clear())), &["<title>Attention", "any more"]);
     let young =
         with(|s| s.tables[0].registration = Registration::Unregistered { since: at(999), reason: "not yet".into() });
     assert_eq!(kinds(&young), (vec![], vec![]));
