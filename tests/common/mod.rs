@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod faulty;
 pub mod gated;
 pub mod line;
+pub mod promql;
 pub mod proxy;
 pub mod storage_suite;
 pub mod toy;
