@@ -49,6 +49,10 @@ LABEL org.opencontainers.image.title="landfall" \
 USER 10001:10001
 # The daemon itself handles SIGTERM, also as process 1: it lands what it has read and ends with 0.
 STOPSIGNAL SIGTERM
-# No HEALTHCHECK: there is nothing yet to ask but whether the process lives, which the container engine knows.
+# Status page, metrics and probes: http.listen, which is the container's own loopback address unless told otherwise.
+EXPOSE 8642
+# Asks /livez of the daemon in the same container, with the configuration that the daemon has by default or from LANDFALL__*
+# variables. Whether everything lands is another question: landfall probe readyz.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 CMD ["landfall", "probe", "livez"]
 ENTRYPOINT ["landfall"]
 CMD ["run"]

@@ -6,9 +6,13 @@ mod check;
 mod error;
 mod host;
 mod letters;
+mod measured;
 mod overlap;
 mod prepare;
+mod serve;
+mod status;
 mod success;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,7 +30,7 @@ use crate::commit::{Committer, Job, Log, LogError, Opened};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
-use crate::observe::Status;
+use crate::observe::{Metrics, Phase, Status};
 use crate::pipeline::{EncodeContext, Memory, Parts, Pipeline, Reporter, Upkeep, Workers};
 use crate::schema::{Table, migrations};
 use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
@@ -35,6 +39,9 @@ use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_l
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
 pub use error::AppError;
+pub use measured::MeasuredStorage;
+pub use serve::Serving;
+pub use status::StatusReport;
 pub use success::SuccessError;
 
 /// A job whose configuration is sound: nothing was reached or written yet.
@@ -47,6 +54,7 @@ pub struct App {
     catalog: Option<Arc<dyn Catalog>>,
     /// Partitions that are perhaps not registered yet.
     new_partitions: NewPartitions,
+    metrics: Metrics,
 }
 
 /// How a job ends by itself.
@@ -101,7 +109,8 @@ impl App {
         }
         errors.extend(overlap::overlaps(&tables, &locations, &settings.storage.checkpoint));
         let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
-        let storage = open_storage(&settings)?;
+        let metrics = Metrics::new();
+        let storage = open_storage(&settings, &metrics)?;
         let catalog = match &settings.metastore {
             Some(m) => {
                 let catalog = HiveCatalog::new(m, user(&settings));
@@ -110,7 +119,7 @@ impl App {
             None => None,
         };
         let (plan, new_partitions) = (Arc::new(plan), NewPartitions::new());
-        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions })
+        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions, metrics })
     }
 
     /// The tables in the order of the migrations, each with its directory on the storage.
@@ -121,6 +130,11 @@ impl App {
     /// Where files go.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn wanted(&self) -> Vec<Wanted> {
@@ -140,6 +154,8 @@ impl App {
         status: watch::Sender<Status>,
     ) -> Result<(), AppError> {
         let incarnation = Uuid::new_v4();
+        let (registrar, registered) = watch::channel(RegistrarStatus::default());
+        let _telling = self.tell(incarnation, &status, registered);
         let start = async {
             let partitions = self.reach_kafka(mode).await?;
             self.compare_with_metastore().await?;
@@ -152,7 +168,9 @@ impl App {
             _ = stopped.wait_for(|s| *s) => None,
         };
         let Some(committer) = started else { return Ok(()) };
-        let result = self.land(mode, committer?, stop, status).await;
+        let committer = committer?;
+        status.send_modify(|s| s.phase = Phase::Running);
+        let result = self.land(mode, committer, stop, status, registrar).await;
         self.clear_staging(incarnation).await;
         result
     }
@@ -169,16 +187,17 @@ impl App {
         committer: Committer,
         stop: watch::Receiver<bool>,
         status: watch::Sender<Status>,
+        registrar: watch::Sender<RegistrarStatus>,
     ) -> Result<(), AppError> {
         let until = match mode {
             Mode::Daemon => None,
             Mode::AvailableNow => Some(self.ends().await?),
         };
         let registrar = self.catalog.as_ref().map(|catalog| {
-            let (sender, _) = watch::channel(RegistrarStatus::default());
+            let registered = registrar.subscribe();
             let (catalog, storage, new) = (catalog.clone(), self.storage.clone(), self.new_partitions.clone());
-            let run = Registrar::run(catalog, storage, self.wanted(), new, COMPARE_EVERY, sender.clone());
-            (tokio::spawn(run), sender.subscribe())
+            let run = Registrar::run(catalog, storage, self.wanted(), new, COMPARE_EVERY, registrar);
+            (tokio::spawn(run), registered)
         });
         let encode = EncodeContext {
             job: self.settings.job.clone(),
@@ -187,7 +206,7 @@ impl App {
         };
         let sink = self.storage.uri("/");
         let (topics, headers) = (&self.settings.kafka.topics, self.plan.wants_headers());
-        let source = KafkaSource::subscribe_with(&self.kafka(), topics, headers)?;
+        let source = KafkaSource::subscribe_with(&self.kafka(), topics, headers, &self.metrics)?;
         let pipeline = Pipeline::new(Parts {
             source: Box::new(source),
             plan: self.plan.clone(),
@@ -196,7 +215,7 @@ impl App {
             workers: Workers::new(cores()).map_err(AppError::Start)?,
             memory: Memory::new(self.settings.memory.between()),
             committer,
-            reporter: Reporter::new(&self.settings.job, &sink, status),
+            reporter: Reporter::new(&self.settings.job, &sink, status, self.metrics.clone()),
             upkeep: Upkeep::new(self.settings.log.staging_retention, self.settings.log.retention),
             record_gaps: self.settings.kafka.record_gaps,
             until,
@@ -279,7 +298,7 @@ impl App {
     }
 
     fn committer(&self, log: Log, opened: Opened, incarnation: Uuid) -> Committer {
-        let instance = format!("{}/{}/{incarnation}", hostname(), std::process::id());
+        let instance = instance(incarnation);
         let slots_per_epoch = self.settings.log.slots_per_epoch.get();
         Committer::new(log, opened.job, opened.state, incarnation, instance, slots_per_epoch)
     }
@@ -306,14 +325,15 @@ fn user(settings: &Settings) -> Option<String> {
     settings.storage.user.clone().or_else(|| variable("HADOOP_USER_NAME")).or_else(|| variable("USER"))
 }
 
-fn open_storage(settings: &Settings) -> Result<Arc<dyn Storage>, AppError> {
+fn open_storage(settings: &Settings, metrics: &Metrics) -> Result<Arc<dyn Storage>, AppError> {
     let s = &settings.storage;
     let fail = |source| AppError::Storage { url: s.url.clone(), source };
     let inner: Arc<dyn Storage> = match s.url.strip_prefix("file://") {
         Some(root) => Arc::new(LocalStorage::new(root)),
         None => Arc::new(HdfsStorage::new(&s.url, s.user.as_deref(), &s.properties).map_err(fail)?),
     };
-    Ok(Arc::new(TimedStorage::new(inner, s.call_timeout, s.write_timeout)))
+    let timed = TimedStorage::new(inner, s.call_timeout, s.write_timeout);
+    Ok(Arc::new(MeasuredStorage::new(Arc::new(timed), metrics)))
 }
 
 /// A batch run that ends before its tables are known would leave its rows invisible until the next run.
@@ -348,6 +368,11 @@ fn cores() -> usize {
 /// A variable of the environment that says something.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// Names this process in manifests, and wherever it is told from others.
+fn instance(incarnation: Uuid) -> String {
+    format!("{}/{}/{incarnation}", hostname(), std::process::id())
 }
 
 fn hostname() -> String {

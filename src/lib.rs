@@ -25,3 +25,4 @@ pub mod schema;
 pub mod source;
 pub mod storage;
 pub mod verify;
+pub mod web;

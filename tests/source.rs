@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use landfall::model::{Offset, Tail, TopicPartition};
+use landfall::observe::Metrics;
 use landfall::source::{
     Assignment, EmbeddedKafka, Event, KafkaConfig, KafkaSource, MemorySource, MemoryTopic, Producer, Source,
     SourceError, Start, end_offsets, newest_messages, partitions_of,
@@ -247,7 +248,7 @@ async fn a_pipeline_that_stands_still_gets_every_message_once_in_the_end() {
 /// Headers of the messages of partition 0 of `topic`, as a source brings them.
 async fn headers_of(config: &KafkaConfig, topic: &str, wanted: bool) -> Vec<Vec<(String, Option<Vec<u8>>)>> {
     let config = KafkaConfig { group_id: format!("suite-{}", uuid::Uuid::new_v4()), ..config.clone() };
-    let mut source = KafkaSource::subscribe_with(&config, &[topic.to_owned()], wanted).unwrap();
+    let mut source = KafkaSource::subscribe_with(&config, &[topic.to_owned()], wanted, &Metrics::new()).unwrap();
     let (generation, partitions) = assigned(&mut source).await;
     let starts = partitions.into_iter().map(|p| (p, Start::Oldest)).collect();
     source.assign(Assignment { generation, session: 1, starts });

@@ -1,4 +1,4 @@
-//! The process as the commit sees it, with an ear for partitions that got rows.
+//! The process as the commit sees it, with an ear for partitions that got rows, and for what does not work.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,17 +9,22 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::App;
+use crate::batch::PlannedTable;
 use crate::catalog::{NewPartitions, register_new};
 use crate::checkpoint::Manifest;
 use crate::commit::{Batch, ContentError, DataFile, Host, RealHost};
 use crate::model::Slot;
+use crate::observe::metrics::table;
+use crate::observe::{Metrics, Service};
+use crate::storage::StorageError;
 
 /// Tells the registrar of the partitions of every slot that this process publishes, or finds published.
 #[derive(Debug)]
 struct TellingHost {
     new: NewPartitions,
-    /// Another daemon may have partitioned tables that this one does not know.
+    /// Those that have partitions; none, if nobody registers them. Another daemon may have some that this one does not know.
     tables: BTreeSet<String>,
+    metrics: Metrics,
 }
 
 #[async_trait]
@@ -44,17 +49,25 @@ impl Host for TellingHost {
         let ours = manifest.files.iter().filter(|file| self.tables.contains(&file.table));
         self.new.tell(ours.filter_map(|file| Some((file.table.clone(), file.partition.clone()?))));
     }
+
+    fn failed(&self, what: &'static str, error: &StorageError) {
+        self.metrics.failed(Service::Storage, what, &error.to_string());
+    }
+
+    fn over(&self, what: &'static str) {
+        self.metrics.over(Service::Storage, what);
+    }
+
+    fn ambiguous(&self, call: &'static str) {
+        self.metrics.count(&table::AMBIGUOUS, &[call], 1);
+    }
 }
 
 impl App {
     pub(super) fn host(&self) -> Arc<dyn Host> {
-        // Nobody would take them.
-        if self.catalog.is_none() {
-            return Arc::new(RealHost);
-        }
-        let partitioned = self.plan.tables.iter().filter(|t| !t.partition_sources.is_empty());
-        let tables = partitioned.map(|t| t.table.name.clone()).collect();
-        Arc::new(TellingHost { new: self.new_partitions.clone(), tables })
+        let partitioned = |t: &&PlannedTable| self.catalog.is_some() && !t.partition_sources.is_empty();
+        let tables = self.plan.tables.iter().filter(partitioned).map(|t| t.table.name.clone()).collect();
+        Arc::new(TellingHost { new: self.new_partitions.clone(), tables, metrics: self.metrics.clone() })
     }
 
     /// Of a command that ends: registers the partitions of what it has published. Tries once.

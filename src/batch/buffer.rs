@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::letters::Letters;
 use super::limits::{KEPT_OF_TOO_LARGE, MAX_BYTES, MAX_MESSAGES};
 use super::plan::Plan;
 use super::rows::{Again, Rows};
@@ -69,6 +70,7 @@ struct Partition {
     topic: Arc<str>,
     range: OffsetRange,
     records: u64,
+    bytes: u64,
     tail: Option<Tail>,
 }
 
@@ -82,6 +84,7 @@ pub struct BatchBuffer {
     accounting: Accounting,
     replayed: Replayed,
     buried: Vec<Buried>,
+    letters: Letters,
     bytes: u64,
     row: UnionRow<'static>,
 }
@@ -108,6 +111,7 @@ impl BatchBuffer {
             accounting: Accounting::default(),
             replayed: Replayed::default(),
             buried: Vec::new(),
+            letters: Letters::default(),
             bytes: 0,
             row: UnionRow::default(),
         }
@@ -133,7 +137,8 @@ impl BatchBuffer {
                     n => topic_in_rows(&partition.topic, n).into(),
                 };
                 let range = OffsetRange::at(offset);
-                self.partitions.push(Partition { name: partition, incarnation, topic, range, records: 0, tail: None });
+                let name = partition;
+                self.partitions.push(Partition { name, incarnation, topic, range, records: 0, bytes: 0, tail: None });
             }
         }
         Ok(())
@@ -170,6 +175,7 @@ impl BatchBuffer {
         let p = &mut self.partitions[at];
         p.range = range;
         p.records += 1;
+        p.bytes += bytes;
         self.accounting.read += 1;
         self.bytes += bytes;
         Ok(())
@@ -259,6 +265,7 @@ impl BatchBuffer {
         let topic = &self.partitions[self.latest].topic;
         self.rows.bury(record, topic, bytes, text, reject);
         self.accounting.dead_letters += 1;
+        self.letters.add(record, reject);
         if self.rows.plan.messages.has_ceiling() {
             let (partition, offset) = (record.partition.clone(), record.offset);
             self.buried.push(Buried { partition, offset, reject: reject.clone() });
@@ -305,14 +312,14 @@ impl BatchBuffer {
         for p in self.partitions.iter_mut().filter(|p| !p.range.is_empty()) {
             let next = OffsetRange::at(p.range.end);
             let range = std::mem::replace(&mut p.range, next);
-            let records = std::mem::take(&mut p.records);
-            let (partition, incarnation) = (p.name.clone(), p.incarnation);
-            partitions.push(SealedPartition { partition, incarnation, range, records, tail: p.tail.take() });
+            let (records, bytes) = (std::mem::take(&mut p.records), std::mem::take(&mut p.bytes));
+            let (partition, incarnation, tail) = (p.name.clone(), p.incarnation, p.tail.take());
+            partitions.push(SealedPartition { partition, incarnation, range, records, bytes, tail });
         }
         partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
         let (tables, field_errors, unknown_fields) = self.rows.finish();
         let (accounting, bytes) = (std::mem::take(&mut self.accounting), std::mem::take(&mut self.bytes));
-        let replayed = std::mem::take(&mut self.replayed);
-        SealedBatch { partitions, replayed, tables, accounting, field_errors, unknown_fields, bytes }
+        let (replayed, letters) = (std::mem::take(&mut self.replayed), std::mem::take(&mut self.letters));
+        SealedBatch { partitions, replayed, tables, accounting, letters, field_errors, unknown_fields, bytes }
     }
 }

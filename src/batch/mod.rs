@@ -6,6 +6,7 @@ pub mod ceiling;
 mod columns;
 pub mod derived;
 mod headers;
+mod letters;
 pub mod limits;
 mod partition;
 pub mod plan;
@@ -19,6 +20,7 @@ mod unknown;
 
 pub use buffer::{BatchBuffer, Buried, PushError};
 pub use derived::Moment;
+pub use letters::{Letter, Letters};
 pub use plan::{Plan, PlannedTable};
 pub use rows::Again;
 pub use sealed::{FieldErrors, SealedBatch, SealedPartition, SealedTable, UnknownField};

@@ -4,6 +4,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::columns::batch_ids;
+use super::letters::Letters;
 use super::unknown;
 use crate::checkpoint::Replayed;
 use crate::model::{Accounting, BrokenChain, OffsetRange, Tail, TopicPartition};
@@ -19,6 +20,8 @@ pub struct SealedBatch {
     pub tables: Vec<SealedTable>,
     /// What became of every message.
     pub accounting: Accounting,
+    /// The dead letters, by reason, and some of them.
+    pub letters: Letters,
     /// Values that became null because they were of another type than their column.
     pub field_errors: Vec<FieldErrors>,
     /// Fields that no column of their table takes, if they are to be counted.
@@ -45,12 +48,14 @@ impl SealedBatch {
                     let known = &mut self.partitions[at];
                     known.range.end = p.range.end;
                     known.records += p.records;
+                    known.bytes += p.bytes;
                     known.tail = p.tail;
                 }
                 Err(at) => self.partitions.insert(at, p),
             }
         }
         self.accounting.add(&later.accounting);
+        self.letters.extend(later.letters);
         self.bytes += later.bytes;
         for e in later.field_errors {
             match self.field_errors.iter_mut().find(|k| (&k.table, &k.column) == (&e.table, &e.column)) {
@@ -78,6 +83,8 @@ pub struct SealedPartition {
     pub range: OffsetRange,
     /// Messages in it.
     pub records: u64,
+    /// Bytes of their keys and values, as in [`SealedBatch::bytes`].
+    pub bytes: u64,
     /// The last of them, to know the partition again by.
     pub tail: Option<Tail>,
 }

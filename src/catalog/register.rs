@@ -62,10 +62,12 @@ impl Registrar {
         let mut told = self.new.subscribe();
         loop {
             publish(status, &ledger.status);
+            let begun = Instant::now();
             let outcomes = self.try_all(&mut known).await;
             let failed = outcomes.iter().any(|(_, o)| !o.is_answer());
             failures = if failed { failures.saturating_add(1) } else { 0 };
             ledger.enter(outcomes, Timestamp::now()).iter().for_each(log);
+            ledger.count(begun.elapsed(), failed);
             publish(status, &ledger.status);
             if failed {
                 tokio::time::sleep(growing(self.retry, failures, jitter.random())).await;

@@ -1,6 +1,7 @@
 //! What is known of each table's registration, and which changes of it deserve a line in the log. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,6 +12,12 @@ pub struct RegistrarStatus {
     pub tables: BTreeMap<String, TableStatus>,
     /// Since when the metastore does not answer, and what the last try said. `None`: it answered.
     pub away: Option<(Timestamp, String)>,
+    /// How often all tables were compared.
+    pub rounds: u64,
+    /// How long the last of them took.
+    pub took: Duration,
+    /// How many of them are to be made again soon, because something was in the way.
+    pub failed_rounds: u64,
 }
 
 impl RegistrarStatus {
@@ -79,7 +86,7 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(tables: impl Iterator<Item = String>, now: Timestamp) -> Ledger {
         let unregistered = |t| (t, TableStatus::Unregistered { since: now, reason: "not tried yet".to_owned() });
-        let status = RegistrarStatus { tables: tables.map(unregistered).collect(), away: None };
+        let status = RegistrarStatus { tables: tables.map(unregistered).collect(), ..RegistrarStatus::default() };
         Ledger { status, failing: BTreeSet::new() }
     }
 
@@ -106,6 +113,13 @@ impl Ledger {
             notes.extend(self.enter_table(table, outcome, away, now));
         }
         notes
+    }
+
+    /// Counts a try at all tables.
+    pub(super) fn count(&mut self, took: Duration, failed: bool) {
+        self.status.rounds += 1;
+        self.status.took = took;
+        self.status.failed_rounds += u64::from(failed);
     }
 
     fn enter_table(&mut self, table: String, outcome: Outcome, away: bool, now: Timestamp) -> Option<Note> {

@@ -56,6 +56,9 @@ pub(super) struct Args {
     /// Folder for tables and checkpoint; must be empty. [default: a new one below the system's temporary folder]
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Where the status page is served; off: nowhere. [default: 127.0.0.1:8642, or a free port if that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: Format,
@@ -68,10 +71,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let servers = cluster.bootstrap_servers();
     let app = Arc::new(App::new(settings(&args, &dir, &servers)?, &MIGRATIONS.map(|(n, t)| (n.into(), t.into())))?);
     println!("In-process Kafka at {servers}, topic {TOPIC} with {PARTITIONS} partitions.");
-    println!("Tables and checkpoint below {}, a batch every {}.\n", dir.display(), args.interval);
+    println!("Tables and checkpoint below {}, a batch every {}.", dir.display(), args.interval);
 
     let (stop, stopped) = signals::stop_flag();
     let (status, watched) = watch::channel(Status::default());
+    let serving = match app.serve(watched.clone()).await {
+        Ok(serving) => serving,
+        // Another demo, or a daemon, has it: this one is to be seen all the same.
+        Err(_) if args.listen.is_none() => app.serve_anywhere(watched.clone()).await?,
+        Err(e) => return Err(e.into()),
+    };
+    if let Some(serving) = &serving {
+        println!("Status page: {}\n", serving.url());
+    }
     let produced = Arc::new(AtomicU64::new(0));
     let view = tokio::spawn(demo_view(watched.clone(), produced.clone(), args.events));
     let producing = {
@@ -134,7 +146,8 @@ fn settings(args: &Args, dir: &Path, servers: &str) -> Result<config::Settings, 
         ("LANDFALL__METASTORE__URI", String::new()),
         ("LANDFALL__TRIGGER__INTERVAL", args.interval.clone()),
     ];
-    Ok(config::load_embedded(overrides.into_iter().map(|(k, v)| (k.to_owned(), v)))?)
+    let listen = args.listen.iter().map(|listen| ("LANDFALL__HTTP__LISTEN", listen.clone()));
+    Ok(config::load_embedded(overrides.into_iter().chain(listen).map(|(k, v)| (k.to_owned(), v)))?)
 }
 
 fn produce(

@@ -7,9 +7,11 @@ mod demo;
 mod game_api;
 mod infer;
 mod live;
+mod probe;
 mod produce;
 mod run;
 mod signals;
+mod status;
 mod tables;
 mod verify;
 
@@ -49,6 +51,10 @@ enum Command {
     Check(check::Args),
     /// The seeds' games as an HTTP API, for curl and Apache Bench: each request is logged to a topic as an event.
     GameApi(game_api::Args),
+    /// Where the job stands: each partition's offsets and lag, the last batch, each table. Reads only, daemon or not.
+    Status(status::Args),
+    /// Asks the running daemon whether it is alive, or whether everything lands: for health checks.
+    Probe(probe::Args),
     /// The audit: whether log, files and metastore agree and every row is accounted for. Reads only, beside daemons too.
     Verify(verify::Args),
     /// The messages that could not become rows: what there is, and sending them through today's tables again.
@@ -110,7 +116,8 @@ failure_from!(
     crate::config::ConfigError,
     crate::source::SourceError,
     crate::storage::StorageError,
-    crate::encode::ReadBackError
+    crate::encode::ReadBackError,
+    crate::web::BindError
 );
 
 /// Parses the arguments, runs the command, and returns the process's exit code.
@@ -141,6 +148,8 @@ pub fn main() -> ExitCode {
             Command::Infer(args) => infer::run(args).await,
             Command::Check(args) => check::run(args).await,
             Command::GameApi(args) => game_api::run(args).await,
+            Command::Status(args) => status::run(args).await,
+            Command::Probe(args) => probe::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::DeadLetters(args) => dead_letters::run(args).await,
             Command::AcceptGap(args) => accept::gap(args).await,

@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{error, info, warn};
 
 use super::live::available_now_bar;
 use super::{Failure, Format, load_app, signals, start_logging};
-use crate::app::{AppError, Mode};
+use crate::app::{App, AppError, Mode, Serving};
 use crate::fault::Fault;
 use crate::observe::Status;
 
@@ -56,6 +56,8 @@ async fn land(args: Args) -> Result<(), Failure> {
     let (_stop, stopped) = signals::stop_flag();
     let (status, watched) = watch::channel(Status::default());
     let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };
+    // Up before anything is reached: a start that waits for a service says so there.
+    let _serving = serve(&app, mode, watched.clone()).await?;
     let bar = args.available_now.then(|| tokio::spawn(available_now_bar(watched)));
     let result = app.run(mode, stopped.clone(), status).await;
     if let Some(bar) = bar {
@@ -72,4 +74,21 @@ async fn land(args: Args) -> Result<(), Failure> {
         app.write_success_files().await.map_err(AppError::from)?;
     }
     Ok(())
+}
+
+async fn serve(app: &App, mode: Mode, status: watch::Receiver<Status>) -> Result<Option<Serving>, Failure> {
+    match app.serve(status).await {
+        Ok(serving) => {
+            if let Some(serving) = &serving {
+                info!(url = serving.url(), "status page, metrics and probes are served");
+            }
+            Ok(serving)
+        }
+        // A batch run beside a daemon of the same configuration has nothing to say that its exit code does not.
+        Err(e) if mode == Mode::AvailableNow => {
+            warn!("{e}. This run goes on without");
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
+    }
 }

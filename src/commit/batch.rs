@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -52,6 +53,11 @@ pub trait Content: Send + Sync + fmt::Debug {
 
     /// Whether rows carry the batch's number, so that another slot means other files.
     fn names_slot(&self) -> bool;
+
+    /// How long threads have worked on the files so far.
+    fn worked(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Rows that cannot be encoded: a bug of landfall.

@@ -262,6 +262,9 @@ impl Committer {
             Ok(()) => attempt.renames.worked(),
             Err(e) => {
                 debug!(error = %e, slot = slot.0, "the commit rename gave an error; the slot tells what happened");
+                if e.is_ambiguous() {
+                    self.log.host.ambiguous("rename");
+                }
                 if !matches!(e, StorageError::AlreadyExists { .. }) {
                     attempt.renames.failed(&e).await;
                 }

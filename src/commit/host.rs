@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::batch::{Batch, ContentError, DataFile};
 use crate::checkpoint::Manifest;
 use crate::model::Slot;
+use crate::storage::StorageError;
 
 /// The process around the protocol.
 #[async_trait]
@@ -30,6 +31,16 @@ pub trait Host: Send + Sync + std::fmt::Debug {
     /// Hears which slots are published: all files of this manifest are in their tables, whoever wrote and moved them. May
     /// hear of one several times, and of old ones.
     fn published(&self, _: &Manifest) {}
+
+    /// Hears that a try of `what` has failed, and is made again after a wait.
+    fn failed(&self, _what: &'static str, _error: &StorageError) {}
+
+    /// Hears that `what`, which had failed, has worked, or is not tried any more.
+    fn over(&self, _what: &'static str) {}
+
+    /// Hears of a reply to the `rename` of a batch, the `create` of a staged file or the `publish` of a file into its table
+    /// that leaves open whether it was done. Reading settles it.
+    fn ambiguous(&self, _call: &'static str) {}
 
     /// Whether the protocol has this defect: for tests that show that the suite would notice.
     #[cfg(feature = "failpoints")]

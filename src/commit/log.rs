@@ -172,7 +172,12 @@ impl Log {
         let moved = match failing::at("publish.rename.rpc", from, self.storage.rename(from, to)).await {
             Ok(()) => true,
             Err(StorageError::NotFound { .. }) => false,
-            Err(e) => return Err(e),
+            Err(e) => {
+                if e.is_ambiguous() {
+                    self.host.ambiguous("publish");
+                }
+                return Err(e);
+            }
         };
         failing::at("publish.rename.after", from, async { Ok(()) }).await?;
         Ok(moved)

@@ -9,6 +9,7 @@ mod host;
 mod log;
 mod machine;
 mod open;
+mod recent;
 mod retry;
 mod stage;
 #[cfg(test)]

@@ -27,6 +27,7 @@ impl<'h> Retry<'h> {
 
     /// Says what went wrong, once an outage, and waits.
     pub(super) async fn failed(&mut self, e: &StorageError) {
+        self.host.failed(self.what, e);
         if self.since.is_none() {
             self.since = Some(Instant::now());
             match e.fault() {
@@ -50,8 +51,17 @@ impl<'h> Retry<'h> {
     /// It worked: says so if it had not before.
     pub(super) fn worked(&mut self) {
         if let Some(since) = self.since.take() {
+            self.host.over(self.what);
             info!(outage_seconds = since.elapsed().as_secs_f64(), "the storage is back: could {}", self.what);
         }
         self.wait = FIRST;
+    }
+}
+
+impl Drop for Retry<'_> {
+    fn drop(&mut self) {
+        if self.since.is_some() {
+            self.host.over(self.what);
+        }
     }
 }

@@ -107,7 +107,11 @@ impl Committer {
     }
 
     async fn write(&self, place: &'static str, path: String, bytes: Bytes) -> Result<(), StorageError> {
-        failing::at(place, &path, self.log.storage.create(&path, bytes)).await
+        let written = failing::at(place, &path, self.log.storage.create(&path, bytes)).await;
+        if written.as_ref().is_err_and(StorageError::is_ambiguous) {
+            self.log.host.ambiguous("create");
+        }
+        written
     }
 
     /// What the manifest file says. A seal has its next epoch's directory made first.

@@ -1,6 +1,6 @@
 //! Every configuration key, once: the reader knows no others and the documentation is made from this list.
 
-use super::scalar;
+use super::{listen, scalar};
 
 /// What a key's value is.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +108,7 @@ const NAME: &str = "letters, digits and _";
 const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id; or date(…), hour(…) of kafka.timestamp, a field or a path";
 
 #[rustfmt::skip]
-const KEYS: [Key; 41] = [
+const KEYS: [Key; 42] = [
     key("job", Text(scalar::job), "landfall", "letters, digits, `.`, `_`, `-`, the first a letter or digit",
         "The job's name: in file footers, owner files and the consumer group's name."),
     key("migrations", Text(scalar::some_text), "migrations", "a folder's path",
@@ -158,6 +158,9 @@ const KEYS: [Key; 41] = [
     key("metastore.call_timeout", Duration, "40s", "",
         "Limit of one call; a database error inside Hive 3.1 takes 20 s to be answered."),
     key("metastore.framed", Bool, "false", "", "Whether the server speaks the framed transport."),
+
+    key("http.listen", Text(listen::listen_or_off), "127.0.0.1:8642", "an IP address and a port such as 0.0.0.0:8642, port 0 for a free one; off, or empty: nothing is served",
+        "Where status page, metrics and probes are served; by default to this machine only, for there is no password."),
 
     key("messages.on_malformed", OneOf(&["dead_letter", "drop", "fail"]), "dead_letter", "",
         "What a malformed message becomes: a dead letter, a counted drop, or the end of the daemon."),

@@ -2,6 +2,7 @@
 
 mod keys;
 mod known;
+mod listen;
 mod load;
 mod parse;
 mod problem;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::known;
+use super::listen;
 use super::problem::{ConfigError, Problem};
 use super::reader::{Reader, text};
 use super::scalar;
 use super::settings::{
-    ColumnSource, Kafka, Log, Memory, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets,
+    ColumnSource, Http, Kafka, Log, Memory, Messages, Metastore, OnMalformed, OnTypeError, Settings, StartingOffsets,
     Storage, TableSettings, Tombstones, Trigger, Unrouted,
 };
 use super::tree::{Node, join_path};
@@ -50,6 +51,7 @@ fn settings(reader: &mut Reader<'_>) -> Settings {
             staging_retention: reader.duration("log.staging_retention"),
         },
         metastore: metastore(reader),
+        http: Http { listen: listen::address(&reader.text("http.listen")) },
         messages: messages(reader),
         any_table: columns(reader, "*"),
         tables: tables(reader),

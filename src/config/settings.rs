@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+pub use super::listen::Http;
 use super::secret::Properties;
 
 /// One job: topics in, tables out, one checkpoint.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub storage: Storage,
     /// `[log]`.
     pub log: Log,
+    /// `[http]`
+    pub http: Http,
     /// `[metastore]`; `None` when `metastore.uri` is empty: then tables are registered by somebody else.
     pub metastore: Option<Metastore>,
     /// `[messages]`

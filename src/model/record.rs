@@ -1,5 +1,7 @@
 //! Messages as they come from a source: many in one allocation, so that none is copied twice.
 
+use std::time::Duration;
+
 use super::headers::Headers;
 use super::offset::{Offset, TopicPartition};
 
@@ -34,7 +36,11 @@ struct Meta {
 /// Messages in the order in which they were read, their bytes side by side.
 #[derive(Debug, Default)]
 pub struct Chunk {
+    /// How long the source has worked to hand it over, waiting apart.
+    pub poll: Duration,
     partitions: Vec<TopicPartition>,
+    /// Kafka timestamp of the first message of each.
+    firsts: Vec<Option<i64>>,
     records: Vec<Meta>,
     bytes: Vec<u8>,
 }
@@ -43,7 +49,7 @@ impl Chunk {
     /// An empty one with room for so many messages and bytes.
     pub fn with_capacity(messages: usize, bytes: usize) -> Chunk {
         let (records, bytes) = (Vec::with_capacity(messages), Vec::with_capacity(bytes));
-        Chunk { partitions: Vec::new(), records, bytes }
+        Chunk { records, bytes, ..Chunk::default() }
     }
 
     /// Appends a message. Lengths over 4 GiB cannot occur: Kafka's protocol has 32-bit lengths.
@@ -51,7 +57,7 @@ impl Chunk {
         let last = self.records.last().map(|m| m.partition);
         let partition = match last.filter(|&i| self.partitions[i as usize].is(r.partition)) {
             Some(partition) => partition,
-            None => self.index(r.partition),
+            None => self.index(&r),
         };
         let start = self.bytes.len();
         self.bytes.extend_from_slice(r.key.unwrap_or_default());
@@ -69,10 +75,11 @@ impl Chunk {
     }
 
     #[cold]
-    fn index(&mut self, partition: &TopicPartition) -> u32 {
-        let known = self.partitions.iter().position(|p| p.is(partition));
+    fn index(&mut self, r: &Record<'_>) -> u32 {
+        let known = self.partitions.iter().position(|p| p.is(r.partition));
         known.unwrap_or_else(|| {
-            self.partitions.push(partition.clone());
+            self.partitions.push(r.partition.clone());
+            self.firsts.push(r.timestamp_ms);
             self.partitions.len() - 1
         }) as u32
     }
@@ -107,6 +114,11 @@ impl Chunk {
             }
         }
         self.partitions.iter().zip(ends).filter_map(|(p, last)| Some((p, Offset::after(last?)))).collect()
+    }
+
+    /// The Kafka timestamp of the first message of each partition, in the order of [`Chunk::ends`].
+    pub fn first_timestamps(&self) -> &[Option<i64>] {
+        &self.firsts
     }
 
     /// The messages in order.
@@ -162,5 +174,7 @@ mod tests {
         assert_eq!((got[2].partition, got[2].value), (&p0, Some(&b""[..])));
         assert_eq!(got.iter().map(|r| r.headers).collect::<Vec<_>>(), [headers, headers, none]);
         assert_eq!((c.len(), c.byte_size()), (3, 6 + 2 * encoded.len()));
+        assert_eq!(c.ends(), [(&p0, Offset(7)), (&p1, Offset(1))]);
+        assert_eq!(c.first_timestamps(), [Some(9), None]);
     }
 }

@@ -1,7 +1,22 @@
-//! What is seen from outside: logs, and the progress of each batch.
+//! What is seen from outside: logs, the progress of each batch, and how the job stands.
 
+pub mod human;
+mod letters;
 mod logging;
+pub mod metrics;
+mod outages;
+mod partitions;
 mod progress;
+mod status;
+mod tables;
+mod time;
 
+pub use letters::{DeadLetters, LetterSample};
 pub use logging::{LogFormat, init_logging};
-pub use progress::{Progress, SinkProgress, SourceProgress, Status};
+pub use metrics::Metrics;
+pub use outages::{Outage, Service};
+pub use partitions::{PartitionState, PartitionStatus};
+pub use progress::{Progress, SinkProgress, SourceProgress};
+pub use status::{BATCHES_KEPT, MemoryStatus, Phase, Process, Status};
+pub use tables::{Registration, TableStatus};
+pub use time::Time;

@@ -13,19 +13,26 @@ pub type Offsets = BTreeMap<String, BTreeMap<i32, i64>>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
+    /// Id of the job, for as long as its checkpoint lives.
+    pub id: String,
+    /// Id of this run of it.
+    pub run_id: String,
     /// Job name.
     pub name: String,
     /// Time at which the batch was sealed, RFC 3339 in UTC.
     pub timestamp: String,
     /// Number of the batch: its slot in the log.
     pub batch_id: u64,
+    /// Milliseconds from its sealing until it was landed.
+    pub batch_duration: u64,
     /// Messages read.
     pub num_input_rows: u64,
     /// Messages read a second since the batch before.
     pub input_rows_per_second: f64,
     /// Messages landed a second of work.
     pub processed_rows_per_second: f64,
-    /// Milliseconds by phase; `triggerExecution` is the whole.
+    /// Milliseconds by phase. `triggerExecution` is the time from the sealing until it was landed, in which there are `stage`,
+    /// `commit` and `publish`; `poll`, `decode` and `encode` are working time of threads, most of it while the batch was open.
     pub duration_ms: BTreeMap<&'static str, u64>,
     /// What was read.
     pub sources: Vec<SourceProgress>,
@@ -51,10 +58,20 @@ pub struct SourceProgress {
     pub start_offset: Offsets,
     /// Positions after the last messages.
     pub end_offset: Offsets,
+    /// Where the partitions ended, as Kafka last said; an answer may be some seconds old.
+    pub latest_offset: Offsets,
     /// Messages.
     pub num_input_rows: u64,
     /// Bytes of their keys and values.
     pub num_input_bytes: u64,
+    /// Messages read a second since the batch before.
+    pub input_rows_per_second: f64,
+    /// Messages landed a second of work.
+    pub processed_rows_per_second: f64,
+    /// `avgOffsetsBehindLatest`, `maxOffsetsBehindLatest` and `minOffsetsBehindLatest`, over the partitions of the batch;
+    /// as text, as Spark has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<&'static str, String>,
 }
 
 /// What a batch wrote.
@@ -69,29 +86,4 @@ pub struct SinkProgress {
     pub num_output_bytes: u64,
     /// Rows by table.
     pub tables: BTreeMap<String, u64>,
-}
-
-/// How the job stands, for the live views.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Status {
-    /// Batches landed by this process.
-    pub batches: u64,
-    /// Messages landed by this process.
-    pub messages: u64,
-    /// Rows landed by this process, by table.
-    pub rows: BTreeMap<String, u64>,
-    /// What became of the messages.
-    pub accounting: Accounting,
-    /// The last batch.
-    pub last: Option<Progress>,
-    /// Whether reading has begun.
-    pub reading: bool,
-    /// Messages that a bounded run has read, landed or not.
-    pub read: u64,
-    /// Offsets that a bounded run has still to read; some may be no messages. `None` before it knows, and in a daemon.
-    pub left: Option<u64>,
-    /// Partitions that are stopped, and why.
-    pub stopped: Vec<String>,
-    /// Why reading is paused: too many dead letters.
-    pub paused: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lane::{Footer, Lane};
 use super::memory::Memory;
@@ -148,5 +149,9 @@ impl Content for Files {
 
     fn names_slot(&self) -> bool {
         self.names_slot
+    }
+
+    fn worked(&self) -> Duration {
+        self.lanes.iter().map(|(_, lane)| lane.worked()).sum()
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Decoded {
     pub buried: Vec<(u64, Vec<Buried>)>,
     /// What ends the run.
     pub error: Option<PushError>,
+    /// How long a worker was at it.
+    pub took: Duration,
     /// The messages' memory.
     _held: Held,
 }
@@ -126,6 +128,7 @@ impl Intake {
         let (sender, receiver) = oneshot::channel();
         let (plan, until, spare) = (self.plan.clone(), self.until.clone(), self.spare.clone());
         self.workers.run(move || {
+            let begun = Instant::now();
             let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut buffer = lock().pop().unwrap_or_else(|| BatchBuffer::new(plan));
             let mut buried = Vec::new();
@@ -134,7 +137,7 @@ impl Intake {
             buffer.forget_partitions();
             lock().push(buffer);
             // Nobody waits for what was read of an assignment that is gone.
-            _ = sender.send(Decoded { piece, buried, error, _held: held });
+            _ = sender.send(Decoded { piece, buried, error, took: begun.elapsed(), _held: held });
         });
         self.decoding.push_back(receiver);
     }

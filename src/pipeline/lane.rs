@@ -1,6 +1,7 @@
 //! One data file of the open batch: rows wait in its lane until a worker encodes them, in their order.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::content::EncodeContext;
 use super::memory::{Held, Memory};
@@ -30,6 +31,8 @@ struct State {
     /// The file is to end with what waits.
     footer: Option<Arc<Footer>>,
     done: Option<Result<Arc<FinishedFile>, ContentError>>,
+    /// How long somebody has written.
+    worked: Duration,
     held: Held,
     behind: Held,
 }
@@ -43,7 +46,16 @@ impl std::fmt::Debug for State {
 impl Lane {
     pub(super) fn new(table: usize, context: Arc<EncodeContext>, memory: &Memory) -> Lane {
         let (held, behind) = (memory.hold(), memory.wait());
-        let state = State { waiting: Vec::new(), writer: None, busy: false, footer: None, done: None, held, behind };
+        let state = State {
+            waiting: Vec::new(),
+            writer: None,
+            busy: false,
+            footer: None,
+            done: None,
+            worked: Duration::ZERO,
+            held,
+            behind,
+        };
         Lane { table, context, state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -79,6 +91,7 @@ impl Lane {
             }
             let (rows, writer, footer) = (std::mem::take(&mut state.waiting), state.writer.take(), state.footer.take());
             drop(state);
+            let begun = Instant::now();
             let written = self.write(writer, rows);
             let mut done = None;
             let writer = match (written, footer) {
@@ -94,6 +107,7 @@ impl Lane {
             };
             let mut state = self.lock();
             (state.writer, state.done) = (writer, done);
+            state.worked += begun.elapsed();
             state.count();
             self.changed.notify_all();
         }
@@ -125,6 +139,11 @@ impl Lane {
         }
         let state = self.changed.wait_while(state, |s| s.done.is_none()).unwrap_or_else(PoisonError::into_inner);
         state.done.clone().expect("was waited for")
+    }
+
+    /// How long threads have written so far.
+    pub(super) fn worked(&self) -> Duration {
+        self.lock().worked
     }
 
     fn error(&self, e: &EncodeError) -> ContentError {

@@ -29,6 +29,11 @@ impl Memory {
         self.held.bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may be held.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
     /// No more can be taken.
     pub(super) fn is_full(&self) -> bool {
         self.held() >= self.max

@@ -8,10 +8,13 @@ mod error;
 mod intake;
 mod lane;
 pub mod letters;
+mod look;
 mod memory;
 mod parts;
 mod positions;
+mod record;
 mod report;
+mod standing;
 mod work;
 mod workers;
 
@@ -20,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use brake::{Brake, advice};
 pub use content::EncodeContext;
@@ -33,7 +36,7 @@ pub use parts::Parts;
 use positions::{LogPosition, Positions};
 pub use report::Reporter;
 pub use work::Upkeep;
-use work::{Done, Sealed, Work};
+use work::{Done, Sealed, Work, wait_for};
 pub use workers::Workers;
 
 use crate::batch::Trigger;
@@ -73,6 +76,8 @@ pub struct Pipeline {
     /// An error that ends the pipeline once what was read before it is landed.
     failure: Option<PipelineError>,
     stopping: bool,
+    /// Whether the status says that reading is paused, and that the pipeline is to end.
+    told: (bool, bool),
 }
 
 impl Pipeline {
@@ -102,6 +107,7 @@ impl Pipeline {
             opened_at: Duration::ZERO,
             failure: None,
             stopping: false,
+            told: (false, false),
         }
     }
 
@@ -113,7 +119,7 @@ impl Pipeline {
             if self.finished() {
                 break;
             }
-            self.reporter.paused(self.brake.look(self.begun.elapsed()));
+            self.look();
             let wants_data = !self.stopping
                 && !self.closing
                 && !self.brake.is_on()
@@ -140,8 +146,10 @@ impl Pipeline {
                 () = tokio::time::sleep(nap), if self.brake.is_on() => {}
                 () = tokio::time::sleep(tick), if self.committer.is_some() && !self.is_empty() && !self.closing => {}
                 () = tokio::time::sleep_until(self.upkeep_due.into()), if self.committer.is_some() => {}
+                () = tokio::time::sleep_until(self.reporter.due().into()) => {}
             }
         }
+        self.look();
         self.source.stop().await;
         self.failure.map_or(Ok(()), Err)
     }
@@ -211,16 +219,17 @@ impl Pipeline {
 
     fn seal(&mut self) -> Result<Sealed, PipelineError> {
         let since = Instant::now();
-        let (mut read, batch) = self.open.seal(Some(&self.workers));
+        let (read, batch) = self.open.seal(Some(&self.workers));
         let records: u64 = read.partitions.iter().map(|p| p.records).sum();
         if !read.accounting.balances() || read.accounting.read != records {
             return Err(PipelineError::Unaccounted(read.accounting));
         }
-        self.opened_at = self.begun.elapsed();
+        let now = self.begun.elapsed();
+        let spent = self.reporter.sealed(now.saturating_sub(std::mem::replace(&mut self.opened_at, now)));
         self.closing = false;
-        let field_errors = std::mem::take(&mut read.field_errors);
-        let unknown_fields = std::mem::take(&mut read.unknown_fields);
-        Ok(Sealed { batch: Arc::new(batch), field_errors, unknown_fields, bytes: read.bytes, since })
+        let (field_errors, unknown_fields) = (read.field_errors, read.unknown_fields);
+        let (batch, letters, bytes) = (Arc::new(batch), read.letters, read.bytes);
+        Ok(Sealed { batch, letters, field_errors, unknown_fields, bytes, spent, since })
     }
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {
@@ -245,6 +254,7 @@ impl Pipeline {
                 }
                 Committed::Superseded => {
                     warn!("another daemon landed messages of this batch: dropping it and reading on behind them");
+                    self.reporter.superseded();
                     self.forget();
                     self.positions.reposition();
                 }
@@ -270,6 +280,7 @@ impl Pipeline {
         }
         if let Some(assignment) = self.positions.assignment(says) {
             failpoint::reached("rebalance.assign");
+            self.reporter.ordered(&assignment);
             self.source.assign(assignment);
         }
     }
@@ -280,11 +291,13 @@ impl Pipeline {
                 info!(partitions = ?names(&partitions), "the consumer group gave us partitions");
                 self.forget();
                 self.flushing = None;
+                self.reporter.assigned(&partitions);
                 self.positions.assigned(generation, partitions);
             }
             Some(Event::Revoked { lost, hold }) => {
                 failpoint::reached("rebalance.revoke");
                 self.positions.revoked();
+                self.reporter.revoked();
                 self.gaps.clear();
                 if lost {
                     // Who has the partitions now reads it again.
@@ -308,6 +321,7 @@ impl Pipeline {
             Some(Event::Messages { session, chunk }) if self.positions.is_current(session) => self.read(chunk),
             Some(Event::EndReached { session, partition }) if self.positions.is_current(session) => {
                 self.positions.end_reached(partition, Instant::now());
+                self.reporter.end_reached(partition);
                 self.tell_what_is_left(0);
             }
             // Of an assignment that is no longer ours.
@@ -319,24 +333,6 @@ impl Pipeline {
         Ok(())
     }
 
-    fn halt(&mut self, error: SourceError) {
-        if let Some(partition) = error.partition() {
-            self.positions.stopped(partition);
-        }
-        if let SourceError::Gap { partition, low, missing, .. } = &error
-            && self.record_gaps
-        {
-            self.gaps.push((partition.clone(), Offset(*low), *missing));
-            return;
-        }
-        error!(%error, "a partition is stopped");
-        self.reporter.stopped(&error);
-        self.upkeep_due = self.upkeep_due.min(Instant::now() + HALTED_EVERY);
-        if self.positions.bounded() {
-            self.failure.get_or_insert(error.into());
-        }
-    }
-
     fn read(&mut self, chunk: Chunk) {
         if self.is_empty() {
             self.opened_at = self.begun.elapsed();
@@ -344,13 +340,15 @@ impl Pipeline {
         for (partition, end) in chunk.ends() {
             self.positions.read(partition, end);
         }
+        self.reporter.read(&chunk);
         self.intake.push(chunk);
     }
 
     /// Adds what was decoded to the open batch.
     fn add(&mut self, decoded: Decoded) -> Result<(), PipelineError> {
-        let Decoded { piece, buried, error, .. } = decoded;
+        let Decoded { piece, buried, error, took, .. } = decoded;
         let read = piece.accounting.read;
+        self.reporter.decoded(&piece, took);
         self.open.add(piece, Some(&self.workers))?;
         self.tell_what_is_left(read);
         if let Some(e) = error {
@@ -374,25 +372,11 @@ impl Pipeline {
     fn forget(&mut self) {
         self.intake.clear();
         self.open.clear();
+        self.reporter.forgot();
         self.closing = false;
-    }
-
-    fn tell_what_is_left(&self, read: u64) {
-        if self.positions.bounded() {
-            self.reporter.read_on(read, self.positions.offsets_left());
-        }
     }
 }
 
 fn names(partitions: &[TopicPartition]) -> Vec<String> {
     partitions.iter().map(ToString::to_string).collect()
-}
-
-/// Waits for the committing task, for ever if there is none.
-async fn wait_for(task: &mut Option<JoinHandle<(Committer, Done)>>) -> (Committer, Done) {
-    match task {
-        // A panic in the task is a bug; it must end the process as one here would.
-        Some(handle) => handle.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
-        None => std::future::pending().await,
-    }
 }

@@ -1,38 +1,123 @@
-//! One log line a batch, and the status that live views watch.
+//! Tells the log, the status and the metrics what happens.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::info;
 
+use super::record;
+use super::standing::Standing;
 use super::work::Sealed;
+use crate::batch::SealedBatch;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
-use crate::model::{Offset, Slot, TopicPartition};
-use crate::observe::{Progress, SinkProgress, SourceProgress, Status};
-use crate::source::SourceError;
+use crate::decode::Reason;
+use crate::model::{Chunk, Offset, Slot, TopicPartition};
+use crate::observe::metrics::table;
+use crate::observe::{DeadLetters, LetterSample, MemoryStatus, Metrics, PartitionState, Phase, Progress, Status, Time};
+use crate::source::{Assignment, SourceError, Start, View};
 
-/// Tells the log and the watchers what happens.
+/// How often the status and the metrics are looked after while nothing happens.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells the log, the watchers and Prometheus what happens.
 #[derive(Debug)]
 pub struct Reporter {
     job: String,
     sink: String,
     status: watch::Sender<Status>,
+    metrics: Metrics,
+    standing: Standing,
+    /// When the batch before was sealed.
     last: Instant,
+    looked: Instant,
+    /// What was done for what was read and is not sealed.
+    spent: Spent,
+    /// Since when the batch that commits was read.
+    committing: Option<Time>,
+}
+
+/// Working time of threads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    pub poll: Duration,
+    pub decode: Duration,
+}
+
+/// What the pipeline sees of itself, every second.
+pub(super) struct Sight {
+    pub view: View,
+    pub held: u64,
+    pub max: u64,
+    pub full: bool,
+    /// Why reading is paused, but for a source that is not read: the cause and the reason.
+    pub paused: Option<String>,
+    pub stopping: bool,
+    /// How long the open batch has been open, if something is in it.
+    pub open: Option<Duration>,
 }
 
 impl Reporter {
     /// For the job of this name, whose files go to `sink`, a URI.
-    pub fn new(job: &str, sink: &str, status: watch::Sender<Status>) -> Reporter {
-        let (job, sink) = (job.to_owned(), sink.to_owned());
-        Reporter { job, sink, status, last: Instant::now() }
+    pub fn new(job: &str, sink: &str, status: watch::Sender<Status>, metrics: Metrics) -> Reporter {
+        for reason in Reason::ALL {
+            metrics.count(&table::DEAD_LETTERS, &[reason.as_str()], 0);
+        }
+        let (job, sink, last) = (job.to_owned(), sink.to_owned(), Instant::now());
+        Reporter {
+            job,
+            sink,
+            status,
+            metrics,
+            standing: Standing::default(),
+            last,
+            looked: last,
+            spent: Spent::default(),
+            committing: None,
+        }
     }
 
-    pub(super) fn reading(&self, positions: &[(TopicPartition, Offset)]) {
+    pub(super) fn assigned(&mut self, partitions: &[TopicPartition]) {
+        self.metrics.count(&table::REBALANCES, &[], 1);
+        self.standing.assigned(partitions);
+        self.status.send_modify(|s| s.stopped.clear());
+    }
+
+    pub(super) fn revoked(&mut self) {
+        self.standing.assigned(&[]);
+    }
+
+    pub(super) fn ordered(&mut self, assignment: &Assignment) {
+        let landed = |start: &Start| match start {
+            Start::At { offset, .. } => Some(*offset),
+            Start::Oldest => None,
+        };
+        self.standing.ordered(assignment.starts.iter().map(|(tp, start)| (tp, landed(start))));
+    }
+
+    pub(super) fn reading(&mut self, positions: &[(TopicPartition, Offset)]) {
         let at: Vec<_> = positions.iter().map(|(tp, o)| format!("{tp}@{o}")).collect();
         info!(positions = ?at, "reading");
+        self.standing.reading(positions);
         self.status.send_modify(|s| s.reading = true);
+    }
+
+    pub(super) fn read(&mut self, chunk: &Chunk) {
+        self.spent.poll += chunk.poll;
+        self.standing.read(chunk, Time::now());
+    }
+
+    pub(super) fn end_reached(&mut self, partition: i32) {
+        self.standing.drained(partition);
+    }
+
+    /// A unit was decoded in this time.
+    pub(super) fn decoded(&mut self, piece: &SealedBatch, took: Duration) {
+        self.spent.decode += took;
+        for p in &piece.partitions {
+            self.metrics.count(&table::READ, &[&p.partition.topic], p.records);
+            self.metrics.count(&table::READ_BYTES, &[&p.partition.topic], p.bytes);
+        }
     }
 
     /// Of a bounded run: `read` messages more are read, `left` offsets are still to be read.
@@ -43,18 +128,71 @@ impl Reporter {
         });
     }
 
-    pub(super) fn stopped(&self, error: &SourceError) {
-        self.status.send_modify(|s| s.stopped.push(error.to_string()));
+    /// The batch that was open for so long is sealed; what was spent on it.
+    pub(super) fn sealed(&mut self, open: Duration) -> Spent {
+        self.committing = Some(before(open));
+        std::mem::take(&mut self.spent)
     }
 
-    /// Why reading is paused, if it is.
-    pub(super) fn paused(&self, why: Option<String>) {
-        self.status.send_if_modified(|s| std::mem::replace(&mut s.paused, why.clone()) != why);
+    /// What was read and not landed is dropped.
+    pub(super) fn forgot(&mut self) {
+        self.spent = Spent::default();
+    }
+
+    pub(super) fn superseded(&mut self) {
+        self.committing = None;
+        self.metrics.count(&table::SUPERSEDED, &[], 1);
+    }
+
+    pub(super) fn stopped(&mut self, error: &SourceError) {
+        if let Some(tp) = error.partition() {
+            self.standing.stopped(tp, Time::now(), error.to_string(), error.command());
+        }
+        self.status.send_modify(|s| s.stopped.push(error.to_string()));
     }
 
     pub(super) fn revived(&self, partitions: &[TopicPartition]) {
         let of = |text: &str| partitions.iter().any(|tp| text.starts_with(&format!("{tp}:")));
         self.status.send_modify(|s| s.stopped.retain(|text| !of(text)));
+    }
+
+    /// When [`Reporter::look`] is due.
+    pub(super) fn due(&self) -> Instant {
+        self.looked + LOOK_EVERY
+    }
+
+    /// Brings the status up to date.
+    pub(super) fn look(&mut self, sight: Sight) {
+        let now = Time::now();
+        let full = format!("{} of {} bytes are held: what is read waits to be landed", sight.held, sight.max);
+        let paused = match &sight.paused {
+            Some(why) => Some((table::CAUSES[1], why.as_str())),
+            None => sight.view.paused.then_some((table::CAUSES[0], full.as_str())),
+        };
+        let partitions = self.standing.look(&sight.view, paused, now);
+        let since = self.looked;
+        self.looked = Instant::now();
+        let committing = self.committing;
+        let metrics = &self.metrics;
+        self.status.send_modify(|s| {
+            let before = cause(s);
+            s.moved = Some(now);
+            s.partitions = partitions;
+            s.paused = sight.paused.clone();
+            if sight.stopping {
+                s.phase = Phase::Stopping;
+            }
+            s.landing_since = committing.or_else(|| sight.open.map(self::before));
+            let full_since = s.memory.full_since.or(Some(now)).filter(|_| sight.full);
+            s.memory = MemoryStatus { held_bytes: sight.held, max_bytes: sight.max, full_since };
+            if let Some(cause) = cause(s) {
+                if before != Some(cause) {
+                    metrics.count(&table::PAUSES, &[cause], 1);
+                } else {
+                    metrics.seconds(&table::PAUSED, &[cause], since.elapsed());
+                }
+            }
+        });
     }
 
     pub(super) fn landed(
@@ -65,45 +203,15 @@ impl Reporter {
         lost_slots: u64,
         sealed: &Sealed,
     ) {
-        let total = sealed.since.elapsed();
-        let per_second = |seconds: f64| {
-            let rate = manifest.counts.read as f64 / seconds.max(0.001);
-            (rate * 10.0).round() / 10.0
-        };
-        let ms = |d: std::time::Duration| d.as_millis() as u64;
-        let sink = SinkProgress {
-            description: format!("Parquet[{}]", self.sink),
-            num_output_rows: manifest.files.iter().map(|f| f.rows).sum(),
-            num_output_bytes: manifest.files.iter().map(|f| f.bytes).sum(),
-            tables: rows(manifest),
-        };
-        let progress = Progress {
-            name: self.job.clone(),
-            timestamp: jiff::Timestamp::from_millisecond(manifest.created_ms)
-                .map_or_else(|_| String::new(), |t| t.to_string()),
-            batch_id: slot.0,
-            num_input_rows: manifest.counts.read,
-            input_rows_per_second: per_second((sealed.since - self.last).as_secs_f64()),
-            processed_rows_per_second: per_second(total.as_secs_f64()),
-            duration_ms: [
-                ("triggerExecution", ms(total)),
-                ("encode", ms(durations.encode)),
-                ("stage", ms(durations.stage)),
-                ("commit", ms(durations.commit)),
-                ("publish", ms(durations.publish)),
-            ]
-            .into(),
-            sources: vec![source(manifest, sealed.bytes)],
-            sink,
-            accounting: manifest.counts,
-            field_errors: sealed.field_errors.iter().map(|e| (format!("{}.{}", e.table, e.column), e.count)).collect(),
-            unknown_fields: sealed
-                .unknown_fields
-                .iter()
-                .map(|u| (format!("{}.{}", u.table, u.field), u.count))
-                .collect(),
-        };
-        self.last = sealed.since;
+        self.committing = None;
+        for p in &manifest.partitions {
+            self.standing.landed(&p.partition(), p.end);
+        }
+        let took = record::took(sealed, durations);
+        let since_last = sealed.since - std::mem::replace(&mut self.last, sealed.since);
+        let run = record::Run { job: &self.job, sink: &self.sink, since_last };
+        let progress = record::progress(&run, slot, manifest, sealed, &took, |tp| self.standing.end(tp));
+        self.count(manifest, lost_slots, sealed, &took);
         let json = serde_json::to_string(&progress).unwrap_or_default();
         let rows: Vec<_> = progress.sink.tables.iter().map(|(t, n)| format!("{t} {n}")).collect();
         info!(
@@ -112,38 +220,74 @@ impl Reporter {
             "batch {} landed: {} messages in {} ms; rows: {}",
             slot.0,
             manifest.counts.read,
-            total.as_millis(),
+            took.whole.as_millis(),
             if rows.is_empty() { "none".to_owned() } else { rows.join(", ") }
         );
-        self.status.send_modify(|s| update(s, progress));
+        self.status.send_modify(|s| update(s, progress, manifest, sealed));
+    }
+
+    fn count(&self, manifest: &Manifest, lost_slots: u64, sealed: &Sealed, took: &record::Took) {
+        let m = &self.metrics;
+        m.count(&table::BATCHES, &[], 1);
+        let c = &manifest.counts;
+        for (outcome, n) in table::OUTCOMES.iter().zip([c.events, c.dead_letters, c.dropped, c.unrouted, c.tombstones])
+        {
+            m.count(&table::LANDED, &[outcome], n);
+        }
+        for file in &manifest.files {
+            m.count(&table::TABLE_ROWS, &[&file.table], file.rows);
+            m.count(&table::TABLE_BYTES, &[&file.table], file.bytes);
+            m.count(&table::TABLE_FILES, &[&file.table], 1);
+        }
+        sealed.letters.counts().for_each(|(reason, n)| m.count(&table::DEAD_LETTERS, &[reason.as_str()], n));
+        sealed.field_errors.iter().for_each(|e| m.count(&table::FIELD_ERRORS, &[&e.table, &e.column], e.count));
+        sealed.unknown_fields.iter().for_each(|u| m.count(&table::UNKNOWN_FIELDS, &[&u.table], u.count));
+        m.count(&table::LOST_SLOTS, &[], lost_slots);
+        m.count(&table::REBASED, &[], u64::from(lost_slots > 0));
+        m.seconds(&table::TRIGGER, &[], took.whole);
+        took.phases().iter().for_each(|(phase, time)| m.seconds(&table::PHASES, &[phase], *time));
     }
 }
 
-/// By table, over all its partitions.
-fn rows(manifest: &Manifest) -> BTreeMap<String, u64> {
-    let mut rows = BTreeMap::new();
-    manifest.files.iter().for_each(|f| *rows.entry(f.table.clone()).or_default() += f.rows);
-    rows
+/// The cause of a pause that the status tells.
+fn cause(s: &Status) -> Option<&'static str> {
+    s.partitions.iter().find_map(|p| match p.state {
+        PartitionState::Paused { cause, .. } => Some(cause),
+        _ => None,
+    })
 }
 
-fn source(manifest: &Manifest, bytes: u64) -> SourceProgress {
-    let mut source =
-        SourceProgress { num_input_rows: manifest.counts.read, num_input_bytes: bytes, ..Default::default() };
-    for p in &manifest.partitions {
-        source.start_offset.entry(p.topic.clone()).or_default().insert(p.p, p.start.0);
-        source.end_offset.entry(p.topic.clone()).or_default().insert(p.p, p.end.0);
-    }
-    let topics: Vec<_> = source.end_offset.keys().cloned().collect();
-    source.description = format!("Kafka[{}]", topics.join(","));
-    source
+/// When it was, so long ago.
+fn before(ago: Duration) -> Time {
+    let now = Time::now();
+    let ms = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+    Time::of_ms(now.ms().saturating_sub(ms)).unwrap_or(now)
 }
 
-fn update(s: &mut Status, progress: Progress) {
-    s.batches += 1;
-    s.messages += progress.num_input_rows;
-    for (table, rows) in &progress.sink.tables {
-        *s.rows.entry(table.clone()).or_default() += rows;
+fn update(s: &mut Status, progress: Progress, manifest: &Manifest, sealed: &Sealed) {
+    let time = Time::now();
+    for file in &manifest.files {
+        let table = s.table(&file.table);
+        table.rows += file.rows;
+        table.bytes += file.bytes;
+        table.files += 1;
     }
-    s.accounting.add(&progress.accounting);
-    s.last = Some(progress);
+    keep_letters(&mut s.dead_letters, sealed, time);
+    s.landed(progress, time);
+}
+
+fn keep_letters(letters: &mut DeadLetters, sealed: &Sealed, time: Time) {
+    sealed.letters.counts().for_each(|(reason, n)| letters.count(reason.as_str(), n));
+    for l in &sealed.letters.samples {
+        letters.keep(LetterSample {
+            time,
+            timestamp: l.timestamp_ms.and_then(Time::of_ms),
+            topic: l.partition.topic.to_string(),
+            partition: l.partition.partition,
+            offset: l.offset,
+            reason: l.reject.reason.as_str(),
+            detail: l.reject.detail.clone(),
+            message: l.beginning.clone(),
+        });
+    }
 }

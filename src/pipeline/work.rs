@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use crate::batch::{FieldErrors, UnknownField};
+use super::report::Spent;
+use crate::batch::{FieldErrors, Letters, UnknownField};
 use crate::commit::{Batch, Committed, Committer, Decision, LogError};
 use crate::model::{Offset, TopicPartition};
 
@@ -33,9 +34,11 @@ pub(super) enum Done {
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub batch: Arc<Batch>,
+    pub letters: Letters,
     pub field_errors: Vec<FieldErrors>,
     pub unknown_fields: Vec<UnknownField>,
     pub bytes: u64,
+    pub spent: Spent,
     pub since: Instant,
 }
 
@@ -55,6 +58,15 @@ impl Upkeep {
     pub fn new(staging_age: Duration, epoch_age: Duration) -> Upkeep {
         let every = (staging_age.min(epoch_age) / 4).clamp(Duration::from_secs(1), Duration::from_secs(3600));
         Upkeep { every, staging_age, epoch_age }
+    }
+}
+
+/// Waits for the committing task, for ever if there is none.
+pub(super) async fn wait_for(task: &mut Option<JoinHandle<(Committer, Done)>>) -> (Committer, Done) {
+    match task {
+        // A panic in the task is a bug; it must end the process as one here would.
+        Some(handle) => handle.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+        None => std::future::pending().await,
     }
 }
 

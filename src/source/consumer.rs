@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -14,11 +14,16 @@ use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, info, warn};
 
 use super::client::{KafkaConfig, describe};
+use super::ends::{Ends, Shared};
 use super::polling::{Closed, Reader};
 use super::port::{Assignment, Event, Hold, SourceError, Start};
 use super::position::Position;
 use crate::model::{Offset, TopicPartition};
+use crate::observe::{Metrics, Service};
 
+/// What is tried for as long as Kafka is out of order.
+const READ: &str = "read from Kafka";
+const FIND_TOPICS: &str = "find all topics";
 /// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the group is kept waiting while what was read is landed.
@@ -35,7 +40,7 @@ pub(super) enum Command {
 
 /// Notes rebalances; they are handled between polls. What is taken away is told at once, from within the poll, so that
 /// the group waits until it is landed.
-struct Context {
+pub(super) struct Context {
     rebalances: Mutex<VecDeque<Option<Vec<TopicPartition>>>>,
     control: Sender<Event>,
 }
@@ -68,10 +73,21 @@ impl ConsumerContext for Context {
     }
 }
 
+/// To whom it tells what happens.
+pub(super) struct Out {
+    pub data: Sender<Event>,
+    pub control: Sender<Event>,
+    pub view: Shared,
+    pub metrics: Metrics,
+}
+
 pub(super) struct ConsumerThread {
     reader: Reader<Context>,
+    ends: Ends,
     data: Sender<Event>,
     control: Sender<Event>,
+    view: Shared,
+    metrics: Metrics,
     orders: Receiver<Command>,
     generation: u64,
     session: u64,
@@ -84,6 +100,8 @@ pub(super) struct ConsumerThread {
     paused: bool,
     said: HashSet<String>,
     down_since: Option<Instant>,
+    /// The client has told of some other trouble since it last gave a message.
+    troubled: bool,
 }
 
 impl ConsumerThread {
@@ -91,18 +109,23 @@ impl ConsumerThread {
         config: &KafkaConfig,
         topics: &[String],
         headers: bool,
-        data: Sender<Event>,
-        control: Sender<Event>,
+        out: Out,
         orders: Receiver<Command>,
     ) -> Result<ConsumerThread, SourceError> {
+        let Out { data, control, view, metrics } = out;
         let refused = |e: KafkaError| SourceError::Config(describe(&e));
         let context = Context { rebalances: Mutex::default(), control: control.clone() };
         let consumer: BaseConsumer<Context> = config.consumer().create_with_context(context).map_err(refused)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
+        let consumer = Arc::new(consumer);
+        let ends = Ends::ask(&consumer, &view, &metrics)?;
         Ok(ConsumerThread {
             reader: Reader::new(consumer, headers),
+            ends,
             data,
             control,
+            view,
+            metrics,
             orders,
             generation: 0,
             session: 0,
@@ -113,6 +136,7 @@ impl ConsumerThread {
             paused: false,
             said: HashSet::new(),
             down_since: None,
+            troubled: false,
         })
     }
 
@@ -133,6 +157,8 @@ impl ConsumerThread {
             self.report_rebalances();
         }
         self.reader.consumer().unsubscribe();
+        // Before the consumer goes, so that it leaves the group here and now.
+        self.ends.stop();
     }
 
     /// `false`: stop.
@@ -179,7 +205,10 @@ impl ConsumerThread {
             return self.assign_later(wanted, "assign partitions", &e);
         }
         self.said.clear();
+        self.metrics.over(Service::Kafka, READ);
+        self.metrics.over(Service::Kafka, FIND_TOPICS);
         if std::mem::take(&mut self.paused) {
+            self.view.set_paused(false);
             info!("reading resumed");
         }
         // What waits of an earlier session is of no use to anybody; of this one, reading goes on behind it.
@@ -193,7 +222,9 @@ impl ConsumerThread {
     fn assign_later(&mut self, wanted: Assignment, what: &str, e: &KafkaError) {
         // What would be read meanwhile would be read again then.
         self.reader.forget();
-        self.say_once(format!("cannot {what}: {}; trying again", describe(e)));
+        let text = format!("cannot {what}: {}", describe(e));
+        self.metrics.failed(Service::Kafka, READ, &text);
+        self.say_once(format!("{text}; trying again"));
         self.retry_at = Instant::now() + Duration::from_secs(1);
         self.wanted = Some(wanted);
     }
@@ -224,6 +255,7 @@ impl ConsumerThread {
             self.generation += 1;
             self.wanted = None;
             self.reader.forget();
+            self.ends.of(rebalance.clone().unwrap_or_default());
             if let Some(partitions) = rebalance {
                 _ = self.control.blocking_send(Event::Assigned { generation: self.generation, partitions });
             }
@@ -261,6 +293,7 @@ impl ConsumerThread {
         match consumer.pause(&assignment) {
             Ok(()) => {
                 self.paused = true;
+                self.view.set_paused(true);
                 info!(partitions = assignment.count(), "reading paused: what is read waits to be landed");
             }
             Err(e) => self.say_once(format!("cannot pause: {}", describe(&e))),
@@ -307,9 +340,12 @@ impl ConsumerThread {
             // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.assign_again(),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                self.say_once("a topic of kafka.topics does not exist yet: waiting for it".to_owned());
+                let text = "a topic of kafka.topics does not exist yet: waiting for it";
+                self.metrics.failed(Service::Kafka, FIND_TOPICS, text);
+                self.say_once(text.to_owned());
             }
             Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.metrics.failed(Service::Kafka, READ, "no broker answers");
                 if self.down_since.is_none() {
                     self.down_since = Some(Instant::now());
                     warn!("no Kafka broker answers: waiting, the client reconnects by itself");
@@ -321,13 +357,21 @@ impl ConsumerThread {
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::OperationTimedOut,
             ) => debug!(error = describe(error), "a connection to Kafka failed"),
-            _ => self.say_once(format!("Kafka: {}; the client tries again", describe(error))),
+            _ => {
+                self.troubled = true;
+                self.metrics.failed(Service::Kafka, READ, &describe(error));
+                self.say_once(format!("Kafka: {}; the client tries again", describe(error)));
+            }
         }
     }
 
     fn brokers_answer(&mut self) {
         if let Some(since) = self.down_since.take() {
+            self.troubled = true;
             info!(outage_seconds = since.elapsed().as_secs_f64(), "Kafka answers again");
+        }
+        if std::mem::take(&mut self.troubled) {
+            self.metrics.over(Service::Kafka, READ);
         }
     }
 

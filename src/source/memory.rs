@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::port::{Assignment, Event, Hold, Source, SourceError, Start};
+use super::port::{Assignment, End, Event, Hold, Source, SourceError, Start, View};
 use crate::model::{Chunk, Headers, Offset, Record, Tail, TopicPartition};
+use crate::observe::Time;
 
 type Message = (i64, Option<Vec<u8>>);
 
@@ -228,6 +229,14 @@ impl Source for MemorySource {
 
     fn commit_offsets(&self, ends: Vec<(TopicPartition, Offset)>) {
         self.topic.lock().committed.extend(ends);
+    }
+
+    fn view(&self) -> View {
+        let at = Time::now();
+        let end = |(tp, (low, log)): (&TopicPartition, &(i64, Vec<Message>))| {
+            (tp.clone(), End { offset: low + log.len() as i64, at })
+        };
+        View { ends: self.topic.lock().partitions.iter().map(end).collect(), paused: false }
     }
 
     async fn stop(&mut self) {

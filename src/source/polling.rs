@@ -1,7 +1,7 @@
 //! Takes messages from the client by the batch, and makes chunks of those that belong to our positions.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_batch_queue::{BatchQueue, Polled};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -52,8 +52,8 @@ pub(super) struct Reader<C: ConsumerContext + 'static> {
 
 impl<C: ConsumerContext + 'static> Reader<C> {
     /// Reads nothing yet.
-    pub(super) fn new(consumer: BaseConsumer<C>, headers: bool) -> Reader<C> {
-        let queue = BatchQueue::new(Arc::new(consumer));
+    pub(super) fn new(consumer: Arc<BaseConsumer<C>>, headers: bool) -> Reader<C> {
+        let queue = BatchQueue::new(consumer);
         Reader { queue, positions: Vec::new(), last: 0, headers: headers.then(Vec::new), size: (0, 0) }
     }
 
@@ -89,15 +89,17 @@ impl<C: ConsumerContext + 'static> Reader<C> {
     /// The next chunk, maybe an empty one, and why it has no more. Serves the client's callbacks.
     pub(super) fn fill(&mut self) -> (Chunk, Closed) {
         let mut chunk = Chunk::default();
-        let closed = self.fill_up(&mut chunk);
+        let (begun, mut rested) = (Instant::now(), Duration::ZERO);
+        let closed = self.fill_up(&mut chunk, &mut rested);
         if !chunk.is_empty() {
+            chunk.poll = begun.elapsed().saturating_sub(rested);
             self.size = (chunk.len(), chunk.byte_size());
         }
         (chunk, closed)
     }
 
-    fn fill_up(&mut self, chunk: &mut Chunk) -> Closed {
-        let mut rested = Duration::ZERO;
+    /// `rested` is how long it has napped.
+    fn fill_up(&mut self, chunk: &mut Chunk, rested: &mut Duration) -> Closed {
         while chunk.len() < CHUNK_MESSAGES && chunk.byte_size() < CHUNK_BYTES {
             let replaced = match self.queue.poll() {
                 Some(Polled::Message(m)) => {
@@ -110,11 +112,11 @@ impl<C: ConsumerContext + 'static> Reader<C> {
                 Some(Polled::Error(KafkaError::PartitionEOF(partition))) => return Closed::End(partition),
                 Some(Polled::Error(e)) => return Closed::Error(e),
                 Some(Polled::Stray) => return Closed::Lost,
-                None if rested >= NAP => break,
+                None if *rested >= NAP => break,
                 None => {
-                    let nap = if chunk.byte_size() < BUSY_BYTES { NAP - rested } else { SHORT_NAP };
+                    let nap = if chunk.byte_size() < BUSY_BYTES { NAP - *rested } else { SHORT_NAP };
                     std::thread::sleep(nap);
-                    rested += nap;
+                    *rested += nap;
                     None
                 }
             };

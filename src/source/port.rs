@@ -1,10 +1,13 @@
 //! What landfall asks of a message source. The source decides who owns which partition; where reading starts is told
 //! to it, from the log: a source's own idea of committed offsets is never asked.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::fault::Fault;
 use crate::model::{Chunk, Offset, Tail, TopicPartition};
+use crate::observe::Time;
 
 /// Where a partition's reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +96,24 @@ impl Hold {
     }
 }
 
+/// What a source knows beside its messages, as far as it last heard.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// Where our partitions end, also those that are paused or stopped.
+    pub ends: BTreeMap<TopicPartition, End>,
+    /// Reading is paused because nobody takes what was read.
+    pub paused: bool,
+}
+
+/// Where a partition ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The offset after the newest message that may be read.
+    pub offset: i64,
+    /// When it was asked for.
+    pub at: Time,
+}
+
 /// A message source.
 #[async_trait]
 pub trait Source: Send {
@@ -105,6 +126,9 @@ pub trait Source: Send {
 
     /// Tells Kafka how far we are, for lag tools. Never read back.
     fn commit_offsets(&self, ends: Vec<(TopicPartition, Offset)>);
+
+    /// What it knows beside. Never waits.
+    fn view(&self) -> View;
 
     /// Leaves the group and ends.
     async fn stop(&mut self);
@@ -197,6 +221,19 @@ impl SourceError {
         }
     }
 
+    /// The command that resolves it, if one does.
+    pub fn command(&self) -> Option<String> {
+        match self {
+            SourceError::Gap { partition: p, .. } => {
+                Some(format!("landfall accept-gap {} {} --reason '…'", p.topic, p.partition))
+            }
+            SourceError::Truncated { partition: p, .. } | SourceError::Replaced { partition: p, .. } => {
+                Some(format!("landfall accept-topic {} --reason '…'", p.topic))
+            }
+            _ => None,
+        }
+    }
+
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
@@ -205,5 +242,25 @@ impl SourceError {
             SourceError::Gap { .. } | SourceError::Truncated { .. } | SourceError::Replaced { .. } => Fault::BadData,
             SourceError::Fatal(_) => Fault::Retry,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_is_told_names_the_command_that_resolves_it() {
+        let partition = TopicPartition::new("events", 3);
+        let end = Offset(7);
+        for error in [
+            SourceError::Gap { partition: partition.clone(), end, low: 9, missing: 2 },
+            SourceError::Truncated { partition: partition.clone(), end, high: 2 },
+            SourceError::Replaced { partition, offset: 6 },
+        ] {
+            let command = error.command().unwrap();
+            assert!(error.to_string().contains(&command), "{command}: {error}");
+        }
+        assert_eq!(SourceError::Fatal("x".to_owned()).command(), None);
     }
 }

@@ -111,6 +111,22 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Its kind in a word, for counting.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StorageError::NotFound { .. } => "not_found",
+            StorageError::AlreadyExists { .. } => "already_exists",
+            StorageError::TimedOut { .. } => "timed_out",
+            StorageError::Unavailable { .. } => "unavailable",
+            StorageError::Refused { .. } => "refused",
+        }
+    }
+
+    /// Whether the call was perhaps carried out.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self, StorageError::TimedOut { .. } | StorageError::Unavailable { .. })
+    }
+
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {

@@ -10,7 +10,7 @@ use landfall::commit::{Committer, Job, Log, RealHost};
 use landfall::config::{Settings, load_embedded};
 use landfall::encode::read_back;
 use landfall::model::TopicPartition;
-use landfall::observe::Status;
+use landfall::observe::{Metrics, Status};
 use landfall::pipeline::{EncodeContext, Memory, Parts, Pipeline, PipelineError, Reporter, Upkeep, Workers};
 use landfall::schema::{Table, migrations};
 use landfall::source::{MemorySource, MemoryTopic};
@@ -40,6 +40,7 @@ pub struct Running {
     pub stop: watch::Sender<bool>,
     pub status: watch::Receiver<Status>,
     pub memory: Memory,
+    pub metrics: Metrics,
     pub task: JoinHandle<Result<(), PipelineError>>,
 }
 
@@ -82,7 +83,7 @@ pub async fn start(
     let committer = committer(storage).await;
     let (stop, stopped) = watch::channel(false);
     let (sender, status) = watch::channel(Status::default());
-    let memory = Memory::new(settings.memory.between());
+    let (memory, metrics) = (Memory::new(settings.memory.between()), Metrics::new());
     let pipeline = Pipeline::new(Parts {
         source: Box::new(MemorySource::subscribe(topic, 7)),
         plan: plan.clone(),
@@ -91,12 +92,12 @@ pub async fn start(
         workers: Workers::new(2).unwrap(),
         memory: memory.clone(),
         committer,
-        reporter: Reporter::new("test", "memory:///", sender),
+        reporter: Reporter::new("test", "memory:///", sender, metrics.clone()),
         upkeep: Upkeep::new(Duration::from_secs(3600), Duration::from_secs(3600)),
         record_gaps: settings.kafka.record_gaps,
         until,
     });
-    Running { stop, status, memory, task: tokio::spawn(pipeline.run(stopped)) }
+    Running { stop, status, memory, metrics, task: tokio::spawn(pipeline.run(stopped)) }
 }
 
 /// All rows of a table, one column of each, sorted.

@@ -4,9 +4,11 @@
 pub mod arrays;
 pub mod catalog_suite;
 pub mod every_type;
+pub mod exposition;
 pub mod faulty;
 pub mod gated;
 pub mod line;
+pub mod promql;
 pub mod proxy;
 pub mod storage_suite;
 pub mod toy;

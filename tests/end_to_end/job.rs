@@ -247,6 +247,8 @@ pub fn landfall() -> Command {
 fn unconfigured(mut command: Command) -> Command {
     let ours = std::env::vars_os().map(|(name, _)| name).filter(|n| n.to_string_lossy().starts_with("LANDFALL"));
     ours.for_each(|name| _ = command.env_remove(name));
+    // Several run at once.
+    command.env("LANDFALL__HTTP__LISTEN", "127.0.0.1:0");
     command.env_remove("RUST_LOG").current_dir(repository());
     command
 }

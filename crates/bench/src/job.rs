@@ -170,6 +170,8 @@ timestamp = "kafka.timestamp"
             .args(["--log-format", "json"])
             .args(args);
         command.env("HADOOP_USER_NAME", self.world.stack.user()).env("RUST_LOG", "info");
+        // Another daemon of this machine may have the default.
+        command.env("LANDFALL__HTTP__LISTEN", "127.0.0.1:0");
         let begun = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.with_context(|| format!("cannot run {}", command.get_program().display()))?;

@@ -85,6 +85,7 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
         },
         log: Log { slots_per_epoch: some(1), retention: Duration::ZERO, staging_retention: Duration::ZERO },
         metastore: None,
+        http: Http { listen: None },
         messages: Messages {
             on_malformed: OnMalformed::DeadLetter,
             unrouted: Unrouted::Drop,

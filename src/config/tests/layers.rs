@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::load::load_or_default;
 use super::super::settings::{
-    ColumnSource, FieldTest, Kafka, Log, Memory, Messages, Metastore, OnMalformed, OnTypeError, Settings,
+    ColumnSource, FieldTest, Http, Kafka, Log, Memory, Messages, Metastore, OnMalformed, OnTypeError, Settings,
     StartingOffsets, Storage, TableSettings, Tombstones, Trigger, Unrouted, When,
 };
 use super::{ONE_TABLE, load_texts, variables};
@@ -51,6 +51,7 @@ fn defaults() -> Settings {
             call_timeout: Duration::from_secs(40),
             framed: false,
         }),
+        http: Http { listen: Some(([127, 0, 0, 1], 8642).into()) },
         messages: Messages {
             on_malformed: OnMalformed::DeadLetter,
             unrouted: Unrouted::Drop,
