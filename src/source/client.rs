@@ -49,7 +49,8 @@ impl KafkaConfig {
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "landfall");
-        config.set("reconnect.backoff.max.ms", "5000");
+        // How late it notices that a broker is back; librdkafka's 10 s are more than all the rest takes then.
+        config.set("reconnect.backoff.max.ms", "1000");
         for (k, v) in &self.properties {
             config.set(k, v);
         }
