@@ -105,11 +105,20 @@ impl Catalog for HiveCatalog {
         match self.heard(self.client.get_database(&table.database).await) {
             Ok(_) => {}
             Err(Error::NoSuchObject(_)) => {
-                self.heard(self.client.create_database(&table.database, None).await).map_err(refused)?;
+                match self.heard(self.client.create_database(&table.database, None).await) {
+                    // Of two at once, Hive 4 tells the second what its database said.
+                    Err(Error::Meta(_)) if self.client.get_database(&table.database).await.is_ok() => {}
+                    created => drop(created.map_err(refused)?),
+                }
             }
             Err(e) => return Err(refused(e)),
         }
-        self.heard(self.client.create_table(&to_hive(table)).await).map_err(refused)
+        match self.heard(self.client.create_table(&to_hive(table)).await) {
+            Err(Error::Meta(_)) if self.client.get_table(&table.database, &table.name).await.is_ok() => {
+                Err(CatalogError::AlreadyExists(full_name))
+            }
+            created => created.map_err(refused),
+        }
     }
 
     async fn alter_table(&self, seen: &CatalogTable, change: &Change) -> Result<(), CatalogError> {

@@ -26,7 +26,7 @@ pub const COMPARE_EVERY: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// The first wait after a failure, and the longest.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// Tables asked about at a time.
 const AT_ONCE: usize = 4;

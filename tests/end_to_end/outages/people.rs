@@ -61,6 +61,7 @@ fn one(world: &World, what: &str, name: &str, it: Break) -> Case {
         batches: line.daemon.progress().len() - before,
         command,
         goes_on,
+        visible: None,
         rows,
         peak: line.peak(),
         said: line.said().iter().map(text).collect(),

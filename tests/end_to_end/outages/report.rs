@@ -23,6 +23,8 @@ pub struct Case {
     pub command: Option<String>,
     /// From the service's return, or the person's command, until the lag was normal again.
     pub goes_on: Duration,
+    /// For a service: until Presto saw all that was landed, of new partitions too; its own answer takes a second of it.
+    pub visible: Option<Duration>,
     pub rows: Rows,
     /// MiB
     pub peak: u64,
@@ -44,17 +46,18 @@ fn seconds(time: Duration) -> String {
 /// What services did.
 pub fn services(cases: &[Case]) -> String {
     let mut out = String::from(
-        "| outage | for | batches meanwhile | goes on after | lost | twice | memory, at most | lines | the log said first |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| outage | for | batches meanwhile | goes on after | all in Presto after | lost | twice | memory, at most | lines | the log said first |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for case in cases {
         let lasted = case.lasted.map(|time| format!("{:.0} s", time.as_secs_f64())).unwrap_or_default();
         let Rows { lost, twice, .. } = case.rows;
         let (what, goes_on, first) = (&case.what, seconds(case.goes_on), case.first_line());
         let (batches, peak, lines) = (case.batches, case.peak, case.said.len());
+        let visible = case.visible.map(seconds).unwrap_or_default();
         _ = writeln!(
             out,
-            "| {what} | {lasted} | {batches} | {goes_on} | {lost} | {twice} | {peak} MiB | {lines} | {first} |"
+            "| {what} | {lasted} | {batches} | {goes_on} | {visible} | {lost} | {twice} | {peak} MiB | {lines} | {first} |"
         );
     }
     out

@@ -147,9 +147,11 @@ pub fn run(world: &World, outages: &[Outage]) -> Vec<Case> {
         let batches = line.daemon.progress().len() - before;
         outage.end(&world.stack, fence.as_ref());
         let lasted = begun.elapsed();
+        let back = Instant::now();
         let goes_on = line.goes_on();
         drop(mended);
         let rows = line.check(0);
+        let visible = Some(back.elapsed());
         assert!(line.daemon.runs(), "{}", line.daemon.tail());
         let said = line.said().iter().map(text).collect();
         let case = Case {
@@ -158,6 +160,7 @@ pub fn run(world: &World, outages: &[Outage]) -> Vec<Case> {
             batches,
             command: None,
             goes_on,
+            visible,
             rows,
             peak: line.peak(),
             said,
