@@ -17,6 +17,7 @@ use super::reconcile::{Plan, Wanted};
 use super::settle::{look, settle};
 use super::status::{Ledger, Note, Outcome, RegistrarStatus, TableStatus};
 use super::validate::validate;
+use crate::fault::Fault;
 use crate::storage::{Parents, Storage};
 
 /// How often the tables are compared again when all is well.
@@ -145,6 +146,7 @@ impl Registrar {
                 if differences.is_empty() { settled } else { Outcome::Found(differences) }
             }
             Err(PartitionError::Catalog(e @ CatalogError::Unavailable { .. })) => Outcome::Away(e.to_string()),
+            Err(PartitionError::Storage(e)) if e.fault() == Fault::Retry => Outcome::Storage(e.to_string()),
             Err(e) => Outcome::Failed(format!("its partitions: {e}")),
         }
     }
@@ -156,7 +158,8 @@ impl Registrar {
             return Outcome::Failed(format!("the definition must change: {}", wrong.join("; ")));
         }
         if let Err(e) = self.storage.mkdir(&wanted.directory, Parents::Create).await {
-            return Outcome::Failed(e.to_string());
+            let is_away = e.fault() == Fault::Retry;
+            return if is_away { Outcome::Storage(e.to_string()) } else { Outcome::Failed(e.to_string()) };
         }
         let settled = settle(self.catalog.as_ref(), wanted).await;
         if was_settled && matches!(settled, Ok((Plan::UpToDate, true))) {
@@ -195,6 +198,9 @@ fn log(note: &Note) {
             warn!(%reason, "the metastore is away: data lands all the same, new tables are registered when it is back");
         }
         Note::Back { since } => info!(away_since = %since, "the metastore is back"),
+        Note::Storage(reason) => {
+            warn!(%reason, "the storage does not answer: tables are registered when it is back");
+        }
         Note::Registered(table) => info!(table, "registered"),
         Note::Failed { table, reason } => warn!(table, %reason, "not registered; trying again"),
         Note::Newer { table, reason } => warn!(

@@ -51,6 +51,8 @@ impl KafkaConfig {
         config.set("client.id", "landfall");
         // How late it notices that a broker is back; librdkafka's 10 s are more than all the rest takes then.
         config.set("reconnect.backoff.max.ms", "1000");
+        // A broker that says nothing is one that is away, and the log must not be silent for librdkafka's minute.
+        config.set("socket.timeout.ms", "20000");
         for (k, v) in &self.properties {
             config.set(k, v);
         }

@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the group is kept waiting while what was read is landed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
+/// How often brokers that are away are asked whether they are back, and how long that may keep the thread.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
 /// An order to the thread.
 #[derive(Debug)]
@@ -84,6 +87,9 @@ pub(super) struct ConsumerThread {
     paused: bool,
     said: HashSet<String>,
     down_since: Option<Instant>,
+    looked_at: Instant,
+    /// Any of ours.
+    topic: String,
 }
 
 impl ConsumerThread {
@@ -113,6 +119,8 @@ impl ConsumerThread {
             paused: false,
             said: HashSet::new(),
             down_since: None,
+            looked_at: Instant::now(),
+            topic: topics.first().cloned().unwrap_or_default(),
         })
     }
 
@@ -131,6 +139,7 @@ impl ConsumerThread {
                 break;
             }
             self.report_rebalances();
+            self.look_for_brokers();
         }
         self.reader.consumer().unsubscribe();
     }
@@ -322,6 +331,17 @@ impl ConsumerThread {
                 | RDKafkaErrorCode::OperationTimedOut,
             ) => debug!(error = describe(error), "a connection to Kafka failed"),
             _ => self.say_once(format!("Kafka: {}; the client tries again", describe(error))),
+        }
+    }
+
+    /// Where nothing is sent, no message would ever say that the brokers are back.
+    fn look_for_brokers(&mut self) {
+        if self.down_since.is_some() && self.looked_at.elapsed() > LOOK_EVERY {
+            self.looked_at = Instant::now();
+            let answer = self.reader.consumer().fetch_metadata(Some(&self.topic), LOOK_LIMIT);
+            if answer.is_ok() {
+                self.brokers_answer();
+            }
         }
     }
 

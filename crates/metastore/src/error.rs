@@ -50,7 +50,8 @@ impl From<ClientError> for Error {
 
 /// The generated client tells of the call in Rust's own form, which says nothing to who reads it.
 fn without_call(text: &str) -> String {
-    text.split(", rpc_info: ").next().unwrap_or_default().to_owned()
+    let end = [", cx: ", ", rpc_info: "].iter().filter_map(|mark| text.find(mark)).min();
+    text[..end.unwrap_or(text.len())].to_owned()
 }
 
 /// The message of an exception without the Java stack that some carry.

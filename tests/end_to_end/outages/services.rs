@@ -168,6 +168,15 @@ pub fn run(world: &World, outages: &[Outage]) -> Vec<Case> {
         println!("{:.1} s: {case:#?}", begun.elapsed().as_secs_f64());
         cases.push(case);
     }
+    if super::wanted("Kafka: dead, and nothing is sent") {
+        line.quiet();
+        line.begin();
+        world.stack.kill("kafka").unwrap();
+        line.wait_for_word("no Kafka broker answers");
+        world.stack.restart("kafka").unwrap();
+        println!("{}", line.wait_for_word("Kafka answers again"));
+        line.load(2);
+    }
     line.end();
     cases
 }
