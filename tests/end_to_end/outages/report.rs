@@ -35,8 +35,20 @@ pub struct Case {
 impl Case {
     fn first_line(&self) -> String {
         let first = self.said.iter().find(|line| line.starts_with("WARN") || line.starts_with("ERROR"));
-        first.map_or_else(|| "nothing".to_owned(), |line| format!("`{}`", line.replace('`', "'").replace('|', "/")))
+        first.map_or_else(
+            || "nothing".to_owned(),
+            |line| format!("`{}`", short(line).replace('`', "'").replace('|', "/")),
+        )
     }
+}
+
+/// Without the names that are others in every run.
+fn short(line: &str) -> String {
+    let part = |part: &str| match part.get(..36).map(uuid::Uuid::try_parse) {
+        Some(Ok(_)) => format!("…{}", &part[36..]),
+        _ => part.to_owned(),
+    };
+    line.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 fn seconds(time: Duration) -> String {

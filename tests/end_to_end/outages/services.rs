@@ -153,6 +153,8 @@ pub fn run(world: &World, outages: &[Outage]) -> Vec<Case> {
         let rows = line.check(0);
         let visible = Some(back.elapsed());
         assert!(line.daemon.runs(), "{}", line.daemon.tail());
+        let must_land = matches!(outage.how, Slow(_)) && outage.lasts == LONG;
+        assert!(batches > 0 || !must_land, "a slow service is no reason to land nothing for a minute");
         let said = line.said().iter().map(text).collect();
         let case = Case {
             what: outage.name(),
