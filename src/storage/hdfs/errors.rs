@@ -31,11 +31,13 @@ pub(super) fn classify(op: &'static str, path: &str, e: &HdfsError) -> StorageEr
             match class {
                 "FileNotFoundException" => StorageError::NotFound { op, path },
                 "FileAlreadyExistsException" => StorageError::AlreadyExists { op, path },
-                _ if REFUSALS.contains(&class) => {
+                _ => {
                     let reason = format!("{reason}{}", what_to_do(class, &reason));
-                    StorageError::Refused { op, path, reason }
+                    match REFUSALS.contains(&class) {
+                        true => StorageError::Refused { op, path, reason },
+                        false => StorageError::Unavailable { op, path, reason },
+                    }
                 }
-                _ => StorageError::Unavailable { op, path, reason },
             }
         }
         HdfsError::InvalidPath(_)
@@ -68,6 +70,9 @@ fn what_to_do(class: &str, reason: &str) -> String {
         }
         "AccessControlException" => {
             "; give the user the right there: hdfs dfs -chown or -setfacl, or be another one (storage.user)".to_owned()
+        }
+        _ if reason.contains("could only be written to 0 of the") => {
+            "; no DataNode is alive, or none has room: hdfs dfsadmin -report".to_owned()
         }
         _ => String::new(),
     }
@@ -124,6 +129,9 @@ mod tests {
         let says =
             "consumed = 9 B; give it more: hdfs dfsadmin -setSpaceQuota BYTES /jobs/a (or -clrSpaceQuota /jobs/a)";
         assert!(e.to_string().ends_with(says), "{e}");
+        let said = "File /a could only be written to 0 of the 1 minReplication nodes. There are 3 datanode(s) running.";
+        let e = classify("create", "/a", &HdfsError::RPCError("java.io.IOException".to_owned(), said.to_owned()));
+        assert!(e.fault() == Fault::Retry && e.to_string().ends_with("or none has room: hdfs dfsadmin -report"), "{e}");
     }
 
     #[test]

@@ -61,18 +61,20 @@ pub fn services(cases: &[Case]) -> String {
         "| outage | for | batches meanwhile | goes on after | all in Presto after | lost | twice | memory, at most | lines | the log said first |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for case in cases {
-        let lasted = case.lasted.map(|time| format!("{:.0} s", time.as_secs_f64())).unwrap_or_default();
-        let Rows { lost, twice, .. } = case.rows;
-        let (what, goes_on, first) = (&case.what, seconds(case.goes_on), case.first_line());
-        let (batches, peak, lines) = (case.batches, case.peak, case.said.len());
-        let visible = case.visible.map(seconds).unwrap_or_default();
-        _ = writeln!(
-            out,
-            "| {what} | {lasted} | {batches} | {goes_on} | {visible} | {lost} | {twice} | {peak} MiB | {lines} | {first} |"
-        );
-    }
+    cases.iter().for_each(|case| out += &service(case));
     out
+}
+
+/// One row of it.
+pub fn service(case: &Case) -> String {
+    let lasted = case.lasted.map(|time| format!("{:.0} s", time.as_secs_f64())).unwrap_or_default();
+    let visible = case.visible.map(seconds).unwrap_or_default();
+    let Rows { lost, twice, .. } = case.rows;
+    let Case { what, batches, peak, .. } = case;
+    let (goes_on, lines, first) = (seconds(case.goes_on), case.said.len(), case.first_line());
+    format!(
+        "| {what} | {lasted} | {batches} | {goes_on} | {visible} | {lost} | {twice} | {peak} MiB | {lines} | {first} |\n"
+    )
 }
 
 /// What people did.

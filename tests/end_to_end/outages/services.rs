@@ -7,7 +7,7 @@ use landfall_stack::Stack;
 use landfall_stack::fence::{Fence, Held, NetFault};
 
 use super::line::{Line, text};
-use super::report::Case;
+use super::report::{self, Case};
 use crate::world::World;
 
 const RATE: u64 = 300;
@@ -167,7 +167,7 @@ pub fn run(world: &World, outages: &[Outage]) -> Vec<Case> {
             peak: line.peak(),
             said,
         };
-        println!("{:.1} s: {case:#?}", begun.elapsed().as_secs_f64());
+        print!("{:#?}\n{}", case.said, report::service(&case));
         cases.push(case);
     }
     if super::wanted("Kafka: dead, and nothing is sent") {
