@@ -27,6 +27,8 @@ pub struct Line<'w> {
     pub job: Job<'w>,
     pub world: &'w World,
     rate: u64,
+    /// Whether an audit must find nothing: no file was taken away.
+    pub sound: bool,
     /// Lines of the log that earlier cases have seen.
     seen: usize,
 }
@@ -56,7 +58,7 @@ impl<'w> Line<'w> {
         job.write_config(&change(format!("{before}[trigger]{after}{section}")));
         let daemon = job.start_behind(fence);
         wait_for(LIMIT, "reading", || daemon.reads().then_some(()));
-        let mut line = Line { world, job, daemon, rate, producing: None, seen: 0 };
+        let mut line = Line { producing: None, daemon, job, world, rate, sound: true, seen: 0 };
         line.load(1);
         wait_for(LIMIT, "the first batches", || (line.daemon.progress().len() > 1).then_some(()));
         wait_for(LIMIT, "tables", || line.rows().filter(|rows| !rows.is_empty()));
@@ -167,7 +169,7 @@ impl<'w> Line<'w> {
         }
     }
 
-    /// The oracle for all tables, row by row; then the daemon must end in good order.
+    /// The daemon must end in good order, and log, files of all tables, metastore and Kafka agree.
     pub fn end(mut self) {
         self.quiet();
         crate::job::wait_until_landed(&self.job.topic, &[&self.daemon], LIMIT);
@@ -175,6 +177,9 @@ impl<'w> Line<'w> {
         self.daemon.terminate(LIMIT);
         let text = self.daemon.text();
         assert!(!text.contains("panicked at"), "{text}");
+        if self.sound {
+            self.job.command(&["verify", "--deep"]).assert(0, &["no findings"]);
+        }
         self.world.presto("hive", &format!("drop table {}.{EVERYTHING}", self.job.name));
     }
 }

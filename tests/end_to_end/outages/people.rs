@@ -168,9 +168,8 @@ fn moved(line: &mut Line<'_>) -> Done {
         (world.visible(&job.table_dir("guilds")).len() > files).then_some(())
     });
     line.wait_for_word(&format!("set location '{}'", right.location));
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), line.daemon.lines().len());
     swap(&right);
-    let before = line.daemon.lines().len();
     let again = || line.daemon.lines().into_iter().skip(before).find(|l| l["message"] == "registered");
     wait_for(LIMIT, "registered again", again);
     let goes_on = begun.elapsed();
@@ -181,6 +180,7 @@ fn moved(line: &mut Line<'_>) -> Done {
 fn directory(line: &mut Line<'_>) -> Done {
     let dir = line.job.table_dir("guilds");
     let begun = Instant::now();
+    line.sound = false;
     line.world.delete(&dir);
     let noticed = noticed(line, begun, "table directory is missing");
     wait_for(LIMIT, "new rows land", || (!line.world.visible(&dir).is_empty()).then_some(()));
