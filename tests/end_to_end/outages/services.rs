@@ -123,7 +123,8 @@ struct Mended<'a>(&'a Outage, &'a Stack);
 
 impl Drop for Mended<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // A fence goes with its test.
+        if std::thread::panicking() && !matches!(self.0.how, Slow(_)) {
             self.0.end(self.1, None);
         }
     }
