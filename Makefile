@@ -1,5 +1,5 @@
 # The door to everything a person does here. `make help` explains.
-.PHONY: help demo quick test stack real chaos image fetch instructions bench bench-chain bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
+.PHONY: help demo quick test stack real chaos outages image fetch instructions bench bench-chain bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -20,10 +20,15 @@ real: ## Only the tests that need the real servers
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/real-tests
 	scripts/datanode-tests
+	scripts/metastore-tests
 
 chaos: ## An hour of kills, pauses, rebalances, server and network faults; CHAOS_SECONDS says another length
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/chaos
+
+outages: ## Every service dead, frozen and slow, for seconds and for a minute: how long until it goes on; 35 minutes
+	cargo build --locked --tests -p landfall -p landfall-stack
+	cargo run -q --locked -p landfall-stack -- run -- scripts/outages
 
 stack: ## Real Kafka, HDFS, Hive metastore and Presto to play with, until Ctrl-C
 	cargo run -q --locked -p landfall-stack -- up

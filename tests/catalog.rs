@@ -107,6 +107,57 @@ async fn a_real_metastore_is_found_again_after_an_absence() {
 }
 
 #[tokio::test]
+async fn of_several_servers_of_a_real_metastore_one_that_answers_is_used() {
+    let Some(uri) = real() else { return };
+    let [a, b] = [(); 2].map(|()| Proxy::of(uri.trim_start_matches("thrift://")));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let uris = format!("thrift://{nobody}, thrift://{}, thrift://{}", a.address, b.address);
+    let catalog = hive(&uris, Duration::from_secs(40));
+    let ask = || catalog.get_table("default", "no_such_table");
+    assert!(ask().await.unwrap().is_none(), "the first cannot be reached: the second is asked within the call");
+    for (away, back) in [(&a, &b), (&b, &a), (&a, &b)] {
+        back.open();
+        away.close();
+        // The connection broke, and what became of a call on it is not known.
+        let e = ask().await.unwrap_err();
+        assert!(matches!(&e, CatalogError::Unavailable { uri, .. } if *uri == uris), "{e:?}");
+        assert!(!e.to_string().contains("RpcInfo"), "{e}");
+        assert!(ask().await.unwrap().is_none());
+    }
+    b.close();
+    for _ in 0..2 {
+        let e = ask().await.unwrap_err().to_string();
+        assert!(e.starts_with(&format!("the metastore at {uris} does not answer")), "{e}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_a_real_metastore_that_comes_too_late_is_nobodys() {
+    let Some(uri) = real() else { return };
+    let root = std::env::var("LANDFALL__STORAGE__URL").unwrap_or_else(|_| "file:///tmp".into());
+    let name = format!("late_{}", uuid::Uuid::new_v4().simple());
+    let table = CatalogTable { name: name.clone(), location: format!("{root}/{name}"), ..purchases() };
+    let direct = hive(&uri, Duration::from_secs(40));
+    direct.create_table(&table).await.unwrap();
+    let proxy = Proxy::of(uri.trim_start_matches("thrift://"));
+    let limit = Duration::from_secs(1);
+    let catalog = hive(&format!("thrift://{}", proxy.address), limit);
+    assert!(catalog.get_table("default", &name).await.unwrap().is_some());
+    for _ in 0..2 {
+        proxy.delay(limit * 3 / 2);
+        let e = catalog.get_table("default", "no_such_table").await.unwrap_err();
+        assert!(e.to_string().contains("no answer within 1s"), "{e}");
+        proxy.delay(Duration::ZERO);
+        // The answer, that there is no such table, arrives meanwhile.
+        for _ in 0..8 {
+            assert!(catalog.get_table("default", &name).await.unwrap().is_some());
+            tokio::time::sleep(limit / 8).await;
+        }
+    }
+    assert!(direct.drop_table("default", &name).await.unwrap());
+}
+
+#[tokio::test]
 async fn tables_are_registered_when_a_real_metastore_comes_back() {
     let (Some(uri), Ok(url)) = (real(), std::env::var("LANDFALL__STORAGE__URL")) else { return };
     let name = format!("registered_{}", uuid::Uuid::new_v4().simple());

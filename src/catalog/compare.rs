@@ -40,7 +40,8 @@ pub(super) fn differences(wanted: &CatalogTable, found: &CatalogTable) -> (Vec<S
     }
     if !same_location(&wanted.location, &found.location) {
         out.push(format!(
-            "its location is {}, landfall writes to {}: change the migration, or alter table {table} set location",
+            "its location is {}, landfall writes to {}: change the migration, or alter table {table} set location '{1}', or \
+             drop it there, and landfall makes it anew",
             found.location, wanted.location
         ));
     }

@@ -1,10 +1,12 @@
 //! A Hive metastore as a catalog. The only file that names its client.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_metastore::{Client, Column, Error, Options, Partition, Table};
+use tracing::warn;
 
 use super::history::RECORD;
 use super::port::{Catalog, CatalogError, CatalogPartition, CatalogTable, Change};
@@ -12,16 +14,18 @@ use crate::config::settings::Metastore;
 use crate::fault::Fault;
 use crate::schema::partition;
 
-/// A Hive metastore, 2.3 to 4.
+/// A Hive metastore, 2.3 to 4; one server, or several of which one is used.
 #[derive(Debug)]
 pub struct HiveCatalog {
     uri: String,
     client: Client,
+    /// The server that answered last, as the log was told.
+    answered: AtomicUsize,
 }
 
 /// `metastore.uri` is not the address of a metastore.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("metastore.uri {uri:?} is not thrift://host:port: {reason}")]
+#[error("metastore.uri {uri:?} is not thrift://host:port, several with commas between: {reason}")]
 pub struct InvalidMetastoreUri {
     uri: String,
     reason: &'static str,
@@ -37,14 +41,37 @@ impl InvalidMetastoreUri {
 impl HiveCatalog {
     /// A catalog of the metastore that the settings name; nothing is called yet. What it creates belongs to `owner`.
     pub fn new(settings: &Metastore, owner: Option<String>) -> Result<HiveCatalog, InvalidMetastoreUri> {
-        let address = parse(&settings.uri)?;
+        let addresses =
+            settings.uri.split(',').map(|uri| parse(uri.trim()).map(str::to_owned)).collect::<Result<_, _>>()?;
         let options = Options {
             connect_timeout: settings.call_timeout.min(Duration::from_secs(5)),
             call_timeout: settings.call_timeout,
             framed: settings.framed,
             owner,
         };
-        Ok(HiveCatalog { uri: settings.uri.clone(), client: Client::new(address, options) })
+        Ok(HiveCatalog {
+            uri: settings.uri.clone(),
+            client: Client::new(addresses, options),
+            answered: AtomicUsize::new(0),
+        })
+    }
+
+    /// Says once when another server answers than before.
+    fn heard<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        let is_answer = !matches!(result, Err(Error::Transport(_) | Error::TimedOut(_)));
+        if is_answer {
+            let now = self.client.server();
+            let before = self.answered.swap(now, Ordering::Relaxed);
+            if before != now {
+                let uris: Vec<&str> = self.uri.split(',').map(str::trim).collect();
+                warn!(
+                    from = uris[before],
+                    to = uris[now],
+                    "the metastore's server did not answer: another one is used now"
+                );
+            }
+        }
+        result
     }
 
     /// Errors other than the expected ones. An error inside the metastore is one to try again: most come from its
@@ -65,7 +92,7 @@ impl HiveCatalog {
 #[async_trait]
 impl Catalog for HiveCatalog {
     async fn get_table(&self, database: &str, name: &str) -> Result<Option<CatalogTable>, CatalogError> {
-        match self.client.get_table(database, name).await {
+        match self.heard(self.client.get_table(database, name).await) {
             Ok(table) => Ok(Some(from_hive(table))),
             Err(Error::NoSuchObject(_)) => Ok(None),
             Err(e) => Err(self.error(&format!("{database}.{name}"), e)),
@@ -75,19 +102,28 @@ impl Catalog for HiveCatalog {
     async fn create_table(&self, table: &CatalogTable) -> Result<(), CatalogError> {
         let full_name = format!("{}.{}", table.database, table.name);
         let refused = |e| self.error(&full_name, e);
-        match self.client.get_database(&table.database).await {
+        match self.heard(self.client.get_database(&table.database).await) {
             Ok(_) => {}
             Err(Error::NoSuchObject(_)) => {
-                self.client.create_database(&table.database, None).await.map_err(refused)?;
+                match self.heard(self.client.create_database(&table.database, None).await) {
+                    // Of two at once, Hive 4 tells the second what its database said.
+                    Err(Error::Meta(_)) if self.client.get_database(&table.database).await.is_ok() => {}
+                    created => drop(created.map_err(refused)?),
+                }
             }
             Err(e) => return Err(refused(e)),
         }
-        self.client.create_table(&to_hive(table)).await.map_err(refused)
+        match self.heard(self.client.create_table(&to_hive(table)).await) {
+            Err(Error::Meta(_)) if self.client.get_table(&table.database, &table.name).await.is_ok() => {
+                Err(CatalogError::AlreadyExists(full_name))
+            }
+            created => created.map_err(refused),
+        }
     }
 
     async fn alter_table(&self, seen: &CatalogTable, change: &Change) -> Result<(), CatalogError> {
         let full_name = format!("{}.{}", seen.database, seen.name);
-        let mut held = match self.client.get_held_table(&seen.database, &seen.name).await {
+        let mut held = match self.heard(self.client.get_held_table(&seen.database, &seen.name).await) {
             Ok(held) => held,
             Err(Error::NoSuchObject(_)) => return Err(CatalogError::Changed(full_name)),
             Err(e) => return Err(self.error(&full_name, e)),
@@ -103,17 +139,17 @@ impl Catalog for HiveCatalog {
             seen.properties.get(RECORD).filter(|old| change.properties.get(RECORD).is_some_and(|new| new != *old));
         // a whole table as it is sent is large for a future
         let altering = Box::pin(self.client.alter_table(held, record.map(|old| (RECORD, old.as_str()))));
-        let altered = altering.await;
+        let altered = self.heard(altering.await);
         altered.map_err(|e| self.error(&full_name, e))
     }
 
     async fn partition_names(&self, database: &str, table: &str) -> Result<Vec<String>, CatalogError> {
-        let names = self.client.get_partition_names(database, table).await;
+        let names = self.heard(self.client.get_partition_names(database, table).await);
         names.map_err(|e| self.error(&format!("{database}.{table}"), e))
     }
 
     async fn partitions(&self, table: &CatalogTable, names: &[String]) -> Result<Vec<CatalogPartition>, CatalogError> {
-        let found = self.client.get_partitions(&table.database, &table.name, names).await;
+        let found = self.heard(self.client.get_partitions(&table.database, &table.name, names).await);
         let found = found.map_err(|e| self.error(&format!("{}.{}", table.database, table.name), e))?;
         let named = |p: Partition| CatalogPartition {
             name: partition::name_of(&table.partition_keys, &p.values),
@@ -126,12 +162,13 @@ impl Catalog for HiveCatalog {
     async fn add_partitions(&self, table: &CatalogTable, new: &[CatalogPartition]) -> Result<(), CatalogError> {
         let sent = |p: &CatalogPartition| Partition { values: p.values.clone(), location: p.location.clone() };
         let new: Vec<_> = new.iter().map(sent).collect();
-        let added = self.client.add_partitions(&to_hive(table), &new).await;
+        let added = self.heard(self.client.add_partitions(&to_hive(table), &new).await);
         added.map_err(|e| self.error(&format!("{}.{}", table.database, table.name), e))
     }
 
     async fn drop_table(&self, database: &str, name: &str) -> Result<bool, CatalogError> {
-        self.client.drop_table(database, name).await.map_err(|e| self.error(&format!("{database}.{name}"), e))
+        let dropped = self.heard(self.client.drop_table(database, name).await);
+        dropped.map_err(|e| self.error(&format!("{database}.{name}"), e))
     }
 }
 
@@ -140,9 +177,6 @@ fn parse(uri: &str) -> Result<&str, InvalidMetastoreUri> {
     let invalid = |reason| InvalidMetastoreUri { uri: uri.to_owned(), reason };
     let address = uri.strip_prefix("thrift://").ok_or_else(|| invalid("it does not start with thrift://"))?;
     let address = address.strip_suffix('/').unwrap_or(address);
-    if address.contains(',') {
-        return Err(invalid("name one metastore, not a list"));
-    }
     let (host, port) = address.rsplit_once(':').ok_or_else(|| invalid("the port is missing"))?;
     if host.is_empty() || host.contains(['/', '@']) || (host.contains(':') && !host.starts_with('[')) {
         return Err(invalid("the host is missing or is no host"));
@@ -204,12 +238,11 @@ mod tests {
             "thrift://:9083",
             "thrift://a:0",
             "thrift://a:99999",
-            "thrift://a:1,thrift://b:2",
             "thrift://a/b:1",
             "thrift://::1:9083",
         ] {
             let e = parse(bad).unwrap_err();
-            assert!(e.to_string().starts_with(&format!("metastore.uri {bad:?} is not thrift://host:port: ")), "{e}");
+            assert!(e.to_string().starts_with(&format!("metastore.uri {bad:?} is not thrift://host:port, ")), "{e}");
         }
     }
 

@@ -12,14 +12,18 @@ use crate::failpoint::around;
 const LOOKS: usize = 4;
 
 /// Creates or changes the table and looks again, until nothing is to be done. That finds what somebody else did first,
-/// and what became of a change whose reply was lost; a create of that kind is found by the next try.
-pub(super) async fn settle(catalog: &dyn Catalog, wanted: &Wanted) -> Result<Plan, CatalogError> {
-    let (mut sent, mut end) = (None, Ok(Plan::Create));
+/// and what became of a change whose reply was lost; a create of that kind is found by the next try. Also says whether the
+/// table was missing.
+pub(super) async fn settle(catalog: &dyn Catalog, wanted: &Wanted) -> Result<(Plan, bool), CatalogError> {
+    let (mut sent, mut missing, mut end) = (None, false, Ok(Plan::Create));
     for _ in 0..LOOKS {
         let found = catalog.get_table(&wanted.table.database, &wanted.table.name).await?;
         let next = plan(wanted, found.as_ref());
         let done = match (&next, &found) {
-            (Plan::Create, _) => create(catalog, wanted).await,
+            (Plan::Create, _) => {
+                missing = true;
+                create(catalog, wanted).await
+            }
             (Plan::Alter(change), Some(found)) => {
                 let done = alter(catalog, found, change).await;
                 if !matches!(done, Err(CatalogError::Changed(_))) {
@@ -29,7 +33,7 @@ pub(super) async fn settle(catalog: &dyn Catalog, wanted: &Wanted) -> Result<Pla
             }
             _ => {
                 sent.filter(|_| next == Plan::UpToDate).iter().for_each(|change| tell(wanted, change));
-                return Ok(next);
+                return Ok((next, missing));
             }
         };
         end = match done {
@@ -39,7 +43,7 @@ pub(super) async fn settle(catalog: &dyn Catalog, wanted: &Wanted) -> Result<Pla
             Err(e) => return Err(e),
         };
     }
-    end
+    end.map(|plan| (plan, missing))
 }
 
 async fn create(catalog: &dyn Catalog, wanted: &Wanted) -> Result<(), CatalogError> {

@@ -54,6 +54,8 @@ pub(super) enum Outcome {
     Newer(String),
     /// The metastore did not answer.
     Away(String),
+    /// The storage did not answer, so the metastore was not asked for all.
+    Storage(String),
     /// Something else is in the way.
     Failed(String),
 }
@@ -70,6 +72,7 @@ impl Outcome {
 pub(super) enum Note {
     Away(String),
     Back { since: Timestamp },
+    Storage(String),
     Registered(String),
     Failed { table: String, reason: String },
     Newer { table: String, reason: String },
@@ -81,13 +84,15 @@ pub(super) enum Note {
 pub(super) struct Ledger {
     pub(super) status: RegistrarStatus,
     failing: BTreeSet<String>,
+    /// Whether the log knows that the storage is away.
+    storage_away: bool,
 }
 
 impl Ledger {
     pub(super) fn new(tables: impl Iterator<Item = String>, now: Timestamp) -> Ledger {
         let unregistered = |t| (t, TableStatus::Unregistered { since: now, reason: "not tried yet".to_owned() });
         let status = RegistrarStatus { tables: tables.map(unregistered).collect(), ..RegistrarStatus::default() };
-        Ledger { status, failing: BTreeSet::new() }
+        Ledger { status, failing: BTreeSet::new(), storage_away: false }
     }
 
     /// Enters the outcomes of one try at all tables; the notes are those that are news.
@@ -107,6 +112,16 @@ impl Ledger {
             (None, Some((since, _))) if answered => notes.push(Note::Back { since }),
             // nobody asked the metastore, or it refuses everything: neither away nor back
             (None, before) => self.status.away = before,
+        }
+        let storage =
+            outcomes.iter().find_map(|(_, o)| if let Outcome::Storage(reason) = o { Some(reason) } else { None });
+        match storage {
+            Some(reason) if !self.storage_away => {
+                self.storage_away = true;
+                notes.push(Note::Storage(reason.clone()));
+            }
+            None if answered => self.storage_away = false,
+            _ => {}
         }
         let away = self.status.away.is_some();
         for (table, outcome) in outcomes {
@@ -137,6 +152,7 @@ impl Ledger {
                 return self.answered(table, TableStatus::Newer(reason), note);
             }
             Outcome::Away(reason) => (reason, !away),
+            Outcome::Storage(reason) => (reason, false),
             Outcome::Failed(reason) => (reason, true),
         };
         // what the metastore last said of the table still holds, as far as anybody knows
@@ -234,8 +250,13 @@ mod tests {
     fn an_absence_is_not_over_because_the_storage_is_away_too() {
         let mut l = ledger();
         l.enter(both(away()), at(1));
-        let notes = l.enter(both(Outcome::Failed("mkdir".into())), at(2));
-        assert_eq!(notes.len(), 2, "one line for each table: {notes:?}");
+        let storage = || both(Outcome::Storage("mkdir".into()));
+        assert_eq!(l.enter(storage(), at(2)), [Note::Storage("mkdir".into())], "one line for all tables, and once");
+        assert_eq!(l.enter(storage(), at(3)), []);
         assert!(l.status.away.is_some());
+        let failed = l.enter(both(Outcome::Failed("no right".into())), at(4));
+        assert_eq!(failed.len(), 2, "one line for each table: {failed:?}");
+        l.enter(both(Outcome::Found(vec![])), at(5));
+        assert_eq!(l.enter(storage(), at(6)), [Note::Storage("mkdir".into())], "another absence");
     }
 }

@@ -9,7 +9,8 @@ use crate::fault::Fault;
 use crate::storage::StorageError;
 
 const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(15);
+/// What waits when the storage is back waits at most this long; a try costs a storage that is away next to nothing.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// The waits of one operation that is tried until it works.
 #[derive(Debug)]

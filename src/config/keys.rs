@@ -152,8 +152,8 @@ const KEYS: [Key; 42] = [
     key("log.retention", Duration, "168h", "", "A directory of the log is deleted so long after the log went on in another."),
     key("log.staging_retention", Duration, "24h", "", "What dead processes left in staging is deleted when it is so old."),
 
-    key("metastore.uri", Text(scalar::thrift_uri_or_empty), "thrift://localhost:9083", "thrift://host:port, or empty",
-        "The Hive metastore; empty: somebody else registers the tables."),
+    key("metastore.uri", Text(scalar::thrift_uris_or_empty), "thrift://localhost:9083", "thrift://host:port, several with commas between, or empty",
+        "The Hive metastore; of several servers the next one is used when one does not answer. Empty: somebody else registers the tables."),
     key("metastore.database", Text(scalar::hive_name), "default", NAME, "Database of tables whose DDL names none."),
     key("metastore.call_timeout", Duration, "40s", "",
         "Limit of one call; a database error inside Hive 3.1 takes 20 s to be answered."),

@@ -132,12 +132,14 @@ pub(super) fn storage_url(text: &str) -> Result<String, String> {
     Ok(format!("hdfs://{authority}"))
 }
 
-/// `thrift://host:port`, or nothing at all.
-pub(super) fn thrift_uri_or_empty(text: &str) -> Result<String, String> {
-    if !text.is_empty() {
-        host_port(text.strip_prefix("thrift://").ok_or("not a thrift URI")?)?;
+/// `thrift://host:port`s with commas between, or nothing at all; comes back without blanks.
+pub(super) fn thrift_uris_or_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
     }
-    Ok(text.to_owned())
+    let one = |uri: &str| host_port(uri.strip_prefix("thrift://").ok_or("not a thrift URI")?).map(|_| uri.to_owned());
+    let each: Result<Vec<String>, String> = text.split(',').map(|uri| one(uri.trim())).collect();
+    Ok(each?.join(","))
 }
 
 /// `/a/b`; comes back without a slash at the end.
@@ -293,10 +295,10 @@ mod tests {
         }
         assert_eq!(host_ports("a:1, b:2"), Ok("a:1,b:2".to_owned()));
         assert!(host_ports("a:1,").is_err());
-        assert_eq!(thrift_uri_or_empty(""), Ok(String::new()));
-        assert!(thrift_uri_or_empty("thrift://h:9083").is_ok());
-        for bad in ["h:9083", "http://h:9083", "thrift://h", "thrift://h:9083/x", "thrift://a:1,thrift://b:1"] {
-            assert!(thrift_uri_or_empty(bad).is_err(), "{bad}");
+        assert_eq!(thrift_uris_or_empty(""), Ok(String::new()));
+        assert_eq!(thrift_uris_or_empty("thrift://h:1, thrift://i:2"), Ok("thrift://h:1,thrift://i:2".to_owned()));
+        for bad in ["h:9083", "http://h:9083", "thrift://h", "thrift://h:9083/x", "thrift://a:1,b:1", "thrift://a:1,"] {
+            assert!(thrift_uris_or_empty(bad).is_err(), "{bad}");
         }
     }
 

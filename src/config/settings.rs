@@ -166,7 +166,7 @@ pub struct Log {
 /// `[metastore]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metastore {
-    /// `uri`: `thrift://host:port`. Default `thrift://localhost:9083`.
+    /// `uri`: `thrift://host:port`, several with commas between. Default `thrift://localhost:9083`.
     pub uri: String,
     /// `database` of tables whose DDL names none. Default `default`.
     pub database: String,

@@ -49,7 +49,10 @@ impl KafkaConfig {
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "landfall");
-        config.set("reconnect.backoff.max.ms", "5000");
+        // How late it notices that a broker is back; librdkafka's 10 s are more than all the rest takes then.
+        config.set("reconnect.backoff.max.ms", "1000");
+        // A broker that says nothing is one that is away, and the log must not be silent for librdkafka's minute.
+        config.set("socket.timeout.ms", "20000");
         for (k, v) in &self.properties {
             config.set(k, v);
         }

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the group is kept waiting while what was read is landed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
+/// How often brokers that are away are asked whether they are back, and how long that may keep the thread.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
 /// An order to the thread.
 #[derive(Debug)]
@@ -102,6 +105,9 @@ pub(super) struct ConsumerThread {
     down_since: Option<Instant>,
     /// The client has told of some other trouble since it last gave a message.
     troubled: bool,
+    looked_at: Instant,
+    /// Any of ours.
+    topic: String,
 }
 
 impl ConsumerThread {
@@ -137,6 +143,8 @@ impl ConsumerThread {
             said: HashSet::new(),
             down_since: None,
             troubled: false,
+            looked_at: Instant::now(),
+            topic: topics.first().cloned().unwrap_or_default(),
         })
     }
 
@@ -155,6 +163,7 @@ impl ConsumerThread {
                 break;
             }
             self.report_rebalances();
+            self.look_for_brokers();
         }
         self.reader.consumer().unsubscribe();
         // Before the consumer goes, so that it leaves the group here and now.
@@ -361,6 +370,17 @@ impl ConsumerThread {
                 self.troubled = true;
                 self.metrics.failed(Service::Kafka, READ, &describe(error));
                 self.say_once(format!("Kafka: {}; the client tries again", describe(error)));
+            }
+        }
+    }
+
+    /// Where nothing is sent, no message would ever say that the brokers are back.
+    fn look_for_brokers(&mut self) {
+        if self.down_since.is_some() && self.looked_at.elapsed() > LOOK_EVERY {
+            self.looked_at = Instant::now();
+            let answer = self.reader.consumer().fetch_metadata(Some(&self.topic), LOOK_LIMIT);
+            if answer.is_ok() {
+                self.brokers_answer();
             }
         }
     }

@@ -1,16 +1,19 @@
-//! A TCP proxy that can go away, so that a test needs no server of its own to kill.
+//! A TCP proxy that can go away and be late, so that a test needs no server of its own to kill.
 
-use std::io;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// Passes bytes on to a server, as long as it is open.
 pub struct Proxy {
     /// Where it listens, on loopback.
     pub address: SocketAddr,
     closed: Arc<AtomicBool>,
+    /// How late the server's bytes are, in ms.
+    late: Arc<AtomicU64>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -19,20 +22,18 @@ impl Proxy {
     pub fn of(upstream: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let proxy = Proxy { address, closed: Arc::default(), connections: Arc::default() };
+        let proxy = Proxy { address, closed: Arc::default(), late: Arc::default(), connections: Arc::default() };
         let (upstream, closed, connections) = (upstream.to_owned(), proxy.closed.clone(), proxy.connections.clone());
+        let (none, late) = (Arc::new(AtomicU64::new(0)), proxy.late.clone());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if closed.load(Ordering::SeqCst) {
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(&upstream) else { continue };
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    thread::spawn(move || {
-                        let _ = io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
+                for (from, to, late) in [(&client, &server, &none), (&server, &client, &late)] {
+                    let (from, to, late) = (from.try_clone().unwrap(), to.try_clone().unwrap(), late.clone());
+                    thread::spawn(move || pass(from, to, &late));
                 }
                 connections.lock().unwrap().extend([client, server]);
             }
@@ -52,4 +53,20 @@ impl Proxy {
     pub fn open(&self) {
         self.closed.store(false, Ordering::SeqCst);
     }
+
+    /// From now on all that the server says comes so much later.
+    pub fn delay(&self, by: Duration) {
+        self.late.store(by.as_millis() as u64, Ordering::SeqCst);
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, late: &AtomicU64) {
+    let mut buffer = vec![0; 32 * 1024];
+    while let Ok(len @ 1..) = from.read(&mut buffer) {
+        thread::sleep(Duration::from_millis(late.load(Ordering::SeqCst)));
+        if to.write_all(&buffer[..len]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }

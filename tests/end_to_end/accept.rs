@@ -13,12 +13,12 @@ use crate::world::{World, wait_for, world};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn admin(world: &World) -> AdminClient<DefaultClientContext> {
+pub fn admin(world: &World) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", world.stack.kafka()).create().unwrap()
 }
 
 /// What retention does: the messages before `offset` are gone.
-fn forget(world: &World, job: &Job, partition: i32, offset: i64) {
+pub fn forget(world: &World, job: &Job, partition: i32, offset: i64) {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&job.name, partition, Offset::Offset(offset)).unwrap();
     world.runtime.block_on(admin(world).delete_records(&list, &AdminOptions::new())).unwrap();

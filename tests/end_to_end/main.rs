@@ -18,6 +18,7 @@ mod job;
 mod lag;
 mod migrate;
 mod outage;
+mod outages;
 mod partitions;
 mod refused;
 mod restart;

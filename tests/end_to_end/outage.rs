@@ -1,6 +1,7 @@
-//! Services that go away and come back.
+//! A metastore that is not there when a job begins, and tables that nobody knows meanwhile. What else goes away and comes
+//! back: `outages`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use landfall::game::Load;
 use landfall_stack::Stack;
@@ -58,41 +59,4 @@ fn data_lands_while_the_metastore_is_away_and_the_tables_are_registered_when_it_
     job.assert_landed_once();
     assert!(daemon.runs(), "{}", daemon.tail());
     daemon.terminate(LIMIT);
-}
-
-#[test]
-fn a_daemon_goes_on_by_itself_after_kafka_and_the_namenode_were_away() {
-    let Some(world) = world() else { return };
-    let job = Job::new(&world, "services", 2, "1s");
-    let mut daemon = job.start(&[]);
-    let sender = job.topic.sender();
-    let mut load = Load::new(7).with_request_ids(true);
-    let mut produce = || {
-        load.by_ref().take(230).for_each(|message| sender.send(Some(&message.value)));
-        sender.flush();
-    };
-    produce();
-    wait_until_landed(&job.topic, &[&daemon], LIMIT);
-
-    let away = Away::stop(&world.stack, "namenode");
-    produce();
-    std::thread::sleep(Duration::from_secs(4));
-    assert!(daemon.runs(), "{}", daemon.tail());
-    let begun = Instant::now();
-    drop(away);
-    let restarted = Instant::now();
-    wait_until_landed(&job.topic, &[&daemon], LIMIT);
-    let (restart, landed) = (restarted - begun, restarted.elapsed());
-    println!("namenode back after {:.1} s, all landed {:.1} s later", restart.as_secs_f64(), landed.as_secs_f64());
-
-    let away = Away::stop(&world.stack, "kafka");
-    std::thread::sleep(Duration::from_secs(4));
-    drop(away);
-    let restarted = Instant::now();
-    produce();
-    wait_until_landed(&job.topic, &[&daemon], LIMIT);
-    println!("Kafka back, all landed {:.1} s later", restarted.elapsed().as_secs_f64());
-    assert!(daemon.runs(), "{}", daemon.tail());
-    daemon.terminate(LIMIT);
-    job.assert_landed_once();
 }

@@ -1,8 +1,8 @@
-//! The client: one connection pool, made when needed and made anew after it failed.
+//! The client: one connection pool, made when needed and made anew after it failed, with the next of the servers.
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hive_metastore as hms;
@@ -37,16 +37,26 @@ impl Default for Options {
     }
 }
 
-/// A client of one metastore. Made without a call; needs a tokio runtime with I/O and time.
+/// A client of one metastore, which may have several servers. Made without a call; needs a tokio runtime with I/O and
+/// time.
 pub struct Client {
-    address: String,
+    addresses: Vec<String>,
     options: Options,
-    thrift: Mutex<Option<Thrift>>,
+    server: Mutex<Server>,
+}
+
+/// The server in use.
+#[derive(Default)]
+struct Server {
+    /// Which of the addresses.
+    at: usize,
+    /// Connected to it, if it has answered since the last failure.
+    thrift: Option<Thrift>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("address", &self.address).field("options", &self.options).finish()
+        f.debug_struct("Client").field("addresses", &self.addresses).field("options", &self.options).finish()
     }
 }
 
@@ -69,9 +79,19 @@ macro_rules! call {
 }
 
 impl Client {
-    /// A client of the metastore at `address` (`host:port`).
-    pub fn new(address: impl Into<String>, options: Options) -> Client {
-        Client { address: address.into(), options, thrift: Mutex::new(None) }
+    /// A client of the metastore at these addresses (`host:port`), of which there must be one. The first is used until it
+    /// cannot be reached, breaks off or is too late; then the next one, and after the last the first again.
+    pub fn new(addresses: Vec<String>, options: Options) -> Client {
+        Client { addresses, options, server: Mutex::default() }
+    }
+
+    /// Which of the addresses is used, counted from 0: where the last call was answered, or where the next one goes.
+    pub fn server(&self) -> usize {
+        self.held().at
+    }
+
+    fn held(&self) -> MutexGuard<'_, Server> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The table, or [`Error::NoSuchObject`] if it or its database is missing.
@@ -194,24 +214,48 @@ impl Client {
         let limit = self.options.call_timeout;
         let result = timeout(limit, call).await.unwrap_or(Err(Error::TimedOut(limit)));
         if result.as_ref().is_err_and(Error::spoils_connection) {
-            self.keep(None);
+            // The connections go with it: an answer that comes late must not be taken for that of the next call.
+            let mut server = self.held();
+            *server = Server { at: (server.at + 1) % self.addresses.len(), thrift: None };
         }
         result
     }
 
-    fn keep(&self, thrift: Option<Thrift>) {
-        *self.thrift.lock().unwrap_or_else(PoisonError::into_inner) = thrift;
+    /// The generated client, made anew with the name resolved again if the last one failed. A server that cannot be
+    /// reached is passed over: nothing was sent to it.
+    async fn thrift(&self) -> Result<Thrift, Error> {
+        let first = {
+            let server = self.held();
+            if let Some(thrift) = &server.thrift {
+                return Ok(thrift.clone());
+            }
+            server.at
+        };
+        let mut unreachable = Vec::new();
+        for at in (first..first + self.addresses.len()).map(|at| at % self.addresses.len()) {
+            // Known before it is tried: all tries together may take longer than the call may.
+            self.held().at = at;
+            match self.connect(&self.addresses[at]).await {
+                Ok(thrift) => {
+                    *self.held() = Server { at, thrift: Some(thrift.clone()) };
+                    return Ok(thrift);
+                }
+                Err(e) => unreachable.push((&self.addresses[at], e)),
+            }
+        }
+        match unreachable.len() {
+            1 => Err(unreachable.remove(0).1),
+            _ => {
+                let each: Vec<_> = unreachable.iter().map(|(address, e)| format!("{address}: {e}")).collect();
+                Err(Error::Transport(each.join("; ")))
+            }
+        }
     }
 
-    /// The generated client, made anew with the name resolved again if the last one failed.
-    async fn thrift(&self) -> Result<Thrift, Error> {
-        let kept = self.thrift.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(t) = kept {
-            return Ok(t);
-        }
+    async fn connect(&self, address: &str) -> Result<Thrift, Error> {
         // The generated client takes one address and tries no other: a trial connection finds the one of the name's
         // addresses that answers (`localhost` is often two of them).
-        let connect = timeout(self.options.connect_timeout, TcpStream::connect(&self.address));
+        let connect = timeout(self.options.connect_timeout, TcpStream::connect(address));
         let trial = connect.await.map_err(|_| Error::TimedOut(self.options.connect_timeout))?;
         let peer = trial.and_then(|t| t.peer_addr()).map_err(|e| Error::Transport(e.to_string()))?;
         // These limits are only a second line: a little later than ours, so that it is ours that ends a call.
@@ -222,11 +266,9 @@ impl Client {
             .read_write_timeout(Some(later))
             .rpc_timeout(Some(later));
         // The default, TTHeader, is spoken by no metastore.
-        let thrift = match self.options.framed {
+        Ok(match self.options.framed {
             true => builder.make_codec(DefaultMakeCodec::framed()).build(),
             false => builder.make_codec(DefaultMakeCodec::buffered()).build(),
-        };
-        self.keep(Some(thrift.clone()));
-        Ok(thrift)
+        })
     }
 }

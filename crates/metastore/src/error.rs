@@ -43,9 +43,15 @@ impl From<ClientError> for Error {
         match e {
             // the server's catch-all ("Internal error processing get_table_req", unknown method)
             ClientError::Application(e) => Error::Meta(first_line(e.message())),
-            e => Error::Transport(first_line(&e.to_string())),
+            e => Error::Transport(without_call(&first_line(&e.to_string()))),
         }
     }
+}
+
+/// The generated client tells of the call in Rust's own form, which says nothing to who reads it.
+fn without_call(text: &str) -> String {
+    let end = [", cx: ", ", rpc_info: "].iter().filter_map(|mark| text.find(mark)).min();
+    text[..end.unwrap_or(text.len())].to_owned()
 }
 
 /// The message of an exception without the Java stack that some carry.

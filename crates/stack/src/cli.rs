@@ -3,7 +3,7 @@
 use crate::supervise;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use landfall_stack::{DEAD_AFTER, Options, Service, Stack, fence, fetch};
+use landfall_stack::{DEAD_AFTER, Hive, Options, Service, Stack, fence, fetch};
 use std::path::PathBuf;
 
 /// Real Kafka, HDFS, Hive metastore and Presto on this machine, without containers, for landfall's tests and for
@@ -156,6 +156,9 @@ struct What {
     /// What to start; what these cannot work without is added
     #[arg(long, value_delimiter = ',', default_value = "kafka,hdfs,metastore,presto")]
     parts: Vec<Service>,
+    /// Which Hive Metastore: 3 is 3.1.3, 4 is 4.0.1 (135 MB more, without Presto, which cannot use it)
+    #[arg(long, default_value = "3")]
+    metastore: Hive,
 }
 
 #[derive(Args)]
@@ -175,8 +178,8 @@ struct OnePart {
 
 impl From<What> for Options {
     fn from(what: What) -> Options {
-        let What { dir, keep, datanodes, replication, dead_after, parts: services } = what;
-        Options { dir, keep, datanodes, replication, dead_after, services, quiet: false }
+        let What { dir, keep, datanodes, replication, dead_after, parts: services, metastore: hive } = what;
+        Options { dir, keep, datanodes, replication, dead_after, services, hive, quiet: false }
     }
 }
 

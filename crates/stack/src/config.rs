@@ -117,6 +117,8 @@ fn hdfs_site(dir: &Dir, settings: &Settings) -> String {
         ("dfs.datanode.handler.count", set("4")),
         ("dfs.datanode.hostname", set(HOST)),
         ("dfs.blockreport.initialDelay", set("0")),
+        // More than any disk has.
+        ("dfs.datanode.du.reserved", set(if settings.disks_full { "1000000000000000" } else { "0" })),
     ])
 }
 

@@ -41,6 +41,13 @@ const SPARK: Jars = Jars {
     megabytes: 190,
 };
 
+const METASTORE4: Jars = Jars {
+    what: "the jars of Hive Metastore 4",
+    poms: &[("pom.xml", include_str!("../maven/metastore4/pom.xml"))],
+    folders: &["metastore4"],
+    megabytes: 135,
+};
+
 /// Written last, with the hash of the poms: the folder is complete, and it is theirs.
 const MARKER: &str = "complete";
 
@@ -60,11 +67,12 @@ pub fn fetch(quiet: bool) -> Result<PathBuf> {
 /// Fetches Spark's jars unless they are there, and returns their folder: `$LANDFALL_STACK_LIBS/with-spark/spark`, or
 /// `~/.cache/landfall-stack/spark-<hash of the pom>/spark`.
 pub fn fetch_spark(quiet: bool) -> Result<PathBuf> {
-    let libs = match set("LANDFALL_STACK_LIBS")? {
-        Some(libs) => libs.join("with-spark"),
-        None => cache()?.join(format!("spark-{}", hash(SPARK.poms))),
-    };
-    Ok(SPARK.fetch(libs, quiet)?.join("spark"))
+    SPARK.fetch_beside("spark", quiet)
+}
+
+/// Fetches the jars of Hive Metastore 4 unless they are there, and returns their folder, as for Spark.
+pub fn fetch_metastore4(quiet: bool) -> Result<PathBuf> {
+    METASTORE4.fetch_beside("metastore4", quiet)
 }
 
 fn set(name: &str) -> Result<Option<PathBuf>> {
@@ -79,6 +87,15 @@ fn cache() -> Result<PathBuf> {
 }
 
 impl Jars {
+    /// Into a folder of its own beside the servers' jars; which is returned.
+    fn fetch_beside(&self, name: &str, quiet: bool) -> Result<PathBuf> {
+        let libs = match set("LANDFALL_STACK_LIBS")? {
+            Some(libs) => libs.join(format!("with-{name}")),
+            None => cache()?.join(format!("{name}-{}", hash(self.poms))),
+        };
+        Ok(self.fetch(libs, quiet)?.join(name))
+    }
+
     fn fetch(&self, libs: PathBuf, quiet: bool) -> Result<PathBuf> {
         if self.is_complete(&libs) {
             return Ok(libs);

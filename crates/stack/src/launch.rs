@@ -119,7 +119,10 @@ fn java_options(part: Part, dir: &Dir, settings: &Settings, log4j: &str) -> Vec<
     let classpath = match part {
         Part::Kafka => format!("{libs}/kafka/*"),
         Part::NameNode | Part::DataNode(_) => format!("{conf}:{libs}/hdfs/*"),
-        Part::Metastore => format!("{conf}:{libs}/metastore/*"),
+        Part::Metastore => {
+            let own = settings.metastore_libs.clone().unwrap_or_else(|| settings.libs.join("metastore"));
+            format!("{conf}:{}/*", own.display())
+        }
         Part::Presto => format!("{libs}/presto/lib/*"),
     };
     let mut options: Vec<String> = FAST.iter().chain(&OPENS).map(|o| (*o).to_owned()).collect();

@@ -37,6 +37,6 @@ mod state;
 
 pub use part::Service;
 pub use presto::{Presto, Rows};
-pub use settings::{DEAD_AFTER, Options};
+pub use settings::{DEAD_AFTER, Hive, Options};
 pub use spark::Spark;
 pub use stack::{PartStatus, Stack};

@@ -2,13 +2,35 @@
 
 use crate::part::{Part, Service};
 use crate::{fetch, java, ports};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// After how many seconds the NameNode takes a silent DataNode for dead, unless asked for otherwise.
 pub const DEAD_AFTER: u32 = 16;
+
+/// Which Hive Metastore.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hive {
+    /// 3.1.3
+    #[default]
+    V3,
+    /// 4.0.1. Presto 0.287 cannot use it: it asks by `get_table`, which is gone there.
+    V4,
+}
+
+impl FromStr for Hive {
+    type Err = Error;
+    fn from_str(version: &str) -> Result<Hive> {
+        match version {
+            "3" => Ok(Hive::V3),
+            "4" => Ok(Hive::V4),
+            _ => bail!("no such Hive Metastore: {version} (there are 3 and 4)"),
+        }
+    }
+}
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -26,6 +48,8 @@ pub struct Options {
     pub dead_after: u32,
     /// What to start; what these cannot work without is added.
     pub services: Vec<Service>,
+    /// Which metastore.
+    pub hive: Hive,
     /// Do not report the progress on standard error.
     pub quiet: bool,
 }
@@ -34,7 +58,7 @@ impl Default for Options {
     fn default() -> Options {
         let services = Service::ALL.to_vec();
         let (dir, keep, datanodes, replication, dead_after) = (None, false, 3, None, DEAD_AFTER);
-        Options { dir, keep, datanodes, replication, dead_after, services, quiet: false }
+        Options { dir, keep, datanodes, replication, dead_after, services, hive: Hive::V3, quiet: false }
     }
 }
 
@@ -51,6 +75,12 @@ pub(crate) struct Settings {
     pub user: String,
     pub java: PathBuf,
     pub libs: PathBuf,
+    /// The folder of the metastore's jars, if they are not among the others.
+    #[serde(default)]
+    pub metastore_libs: Option<PathBuf>,
+    /// The DataNodes say that they have no room.
+    #[serde(skip)]
+    pub disks_full: bool,
     /// The folder goes when the stack is shut down.
     pub temporary: bool,
     pub ports: Ports,
@@ -96,14 +126,24 @@ impl Settings {
         if options.datanodes == 0 {
             bail!("at least one DataNode is needed");
         }
+        let services = Service::with_needed(&options.services);
+        if options.hive == Hive::V4 && services.contains(&Service::Presto) {
+            bail!("Presto 0.287 cannot use Hive Metastore 4: start it without (--parts kafka,hdfs,metastore)");
+        }
+        let libs = fetch::fetch(options.quiet)?;
         Ok(Settings {
-            services: Service::with_needed(&options.services),
+            services,
             datanodes: options.datanodes,
             replication: options.replication.unwrap_or(options.datanodes.min(3)),
             dead_after: options.dead_after,
             user: user(),
             java: java::find()?,
-            libs: fetch::fetch(options.quiet)?,
+            metastore_libs: match options.hive {
+                Hive::V3 => None,
+                Hive::V4 => Some(fetch::fetch_metastore4(options.quiet)?),
+            },
+            libs,
+            disks_full: false,
             temporary: options.dir.is_none() && !options.keep,
             ports: Ports::pick(options.datanodes)?,
         })
@@ -167,6 +207,8 @@ pub(crate) mod tests {
             user: "someone".to_owned(),
             java: "/java".into(),
             libs: "/libs".into(),
+            metastore_libs: None,
+            disks_full: false,
             temporary: true,
             ports: Ports {
                 kafka: 1,
@@ -186,6 +228,13 @@ pub(crate) mod tests {
         assert!(Settings::load(dir.path()).is_err());
         example().save(dir.path()).expect("saved");
         assert_eq!(Settings::load(dir.path()).expect("loaded"), example());
+    }
+
+    #[test]
+    fn a_presto_that_cannot_use_the_metastore_is_refused() {
+        let error = Settings::new(&Options { hive: Hive::V4, ..Options::default() }).expect_err("refused");
+        assert!(error.to_string().contains("Presto 0.287 cannot use"), "{error}");
+        assert!("5".parse::<Hive>().is_err());
     }
 
     #[test]

@@ -272,6 +272,30 @@ impl Stack {
         Ok(())
     }
 
+    /// Starts the DataNodes again as such that have no room left on their disks, or as before.
+    pub fn fill_disks(&self, full: bool) -> Result<()> {
+        config::write(&self.dir, &Settings { disks_full: full, ..self.settings.clone() })?;
+        thread::scope(|scope| {
+            let nodes = self.settings.parts().into_iter().filter(|part| matches!(part, Part::DataNode(_)));
+            let again = |part: Part| self.kill(&part.to_string()).and_then(|()| self.restart(&part.to_string()));
+            let again: Vec<_> = nodes.map(|part| scope.spawn(move || again(part))).collect();
+            again.into_iter().try_for_each(|done| done.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
+        })
+    }
+
+    /// Lets a directory of HDFS hold no more than so many bytes, replicas counted (`hdfs dfsadmin -setSpaceQuota`); `None`:
+    /// as many as it wants.
+    pub fn set_space_quota(&self, path: &str, bytes: Option<u64>) -> Result<()> {
+        const NONE: i64 = -1;
+        let bytes = bytes.map_or(NONE, |bytes| bytes as i64);
+        let (web, user) = (self.namenode_http(), &self.settings.user);
+        let url = format!(
+            "{web}/webhdfs/v1{path}?op=SETQUOTA&namespacequota={NONE}&storagespacequota={bytes}&user.name={user}"
+        );
+        presto::agent(Duration::from_secs(30)).put(&url).send_empty().with_context(|| format!("quota of {path}"))?;
+        Ok(())
+    }
+
     /// Stops all parts. A temporary folder is removed; one that was named is kept, and can be started again.
     pub fn shut_down(&self) -> Result<()> {
         if self.settings.temporary {

@@ -55,7 +55,7 @@ fn a_wrong_value_is_shown_with_its_key_the_reason_and_what_is_allowed() {
         ("storage.url = 'hdfs://h:8020/x'", format!("storage.url = \"hdfs://h:8020/x\": an hdfs URL must end after the host: locations and the checkpoint are whole paths; {URL}")),
         ("storage.url = 'hdfs://u:pa55@h'", format!("storage.url = \"hdfs://(hidden)@h\": an address without a user is wanted; {URL}")),
         ("storage.checkpoint = 'tmp'", "storage.checkpoint = \"tmp\": not an absolute path; allowed: an absolute path such as /jobs/events".to_owned()),
-        ("metastore.uri = 'localhost:9083'", "metastore.uri = \"localhost:9083\": not a thrift URI; allowed: thrift://host:port, or empty".to_owned()),
+        ("metastore.uri = 'localhost:9083'", "metastore.uri = \"localhost:9083\": not a thrift URI; allowed: thrift://host:port, several with commas between, or empty".to_owned()),
         ("metastore.database = 'a-b'", "metastore.database = \"a-b\": not a name that Hive takes; allowed: letters, digits and _".to_owned()),
         ("messages.max_dead_letters = '105%'", "messages.max_dead_letters = \"105%\": more than all; allowed: a share of the messages such as 5% or 0.5%".to_owned()),
         ("messages.max_dead_letters = 5", "messages.max_dead_letters = 5: not a text in quotes; allowed: a share of the messages such as 5% or 0.5%".to_owned()),

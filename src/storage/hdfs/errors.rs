@@ -22,7 +22,7 @@ const REFUSALS: [&str; 9] = [
 pub(super) fn classify(op: &'static str, path: &str, e: &HdfsError) -> StorageError {
     let path = path.to_owned();
     let text = e.to_string();
-    let reason = text.split("\n\tat").next().unwrap_or_default().trim().to_owned();
+    let reason = one_line(text.split("\n\tat").next().unwrap_or_default());
     match e {
         HdfsError::FileNotFound(_) => StorageError::NotFound { op, path },
         HdfsError::AlreadyExists(_) => StorageError::AlreadyExists { op, path },
@@ -31,8 +31,13 @@ pub(super) fn classify(op: &'static str, path: &str, e: &HdfsError) -> StorageEr
             match class {
                 "FileNotFoundException" => StorageError::NotFound { op, path },
                 "FileAlreadyExistsException" => StorageError::AlreadyExists { op, path },
-                _ if REFUSALS.contains(&class) => StorageError::Refused { op, path, reason },
-                _ => StorageError::Unavailable { op, path, reason },
+                _ => {
+                    let reason = format!("{reason}{}", what_to_do(class, &reason));
+                    match REFUSALS.contains(&class) {
+                        true => StorageError::Refused { op, path, reason },
+                        false => StorageError::Unavailable { op, path, reason },
+                    }
+                }
             }
         }
         HdfsError::InvalidPath(_)
@@ -43,6 +48,33 @@ pub(super) fn classify(op: &'static str, path: &str, e: &HdfsError) -> StorageEr
         | HdfsError::NoSASLMechanism
         | HdfsError::XmlParseError(_) => StorageError::Refused { op, path, reason },
         _ => StorageError::Unavailable { op, path, reason },
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// For a person who does not know HDFS by heart; nothing rests on it.
+fn what_to_do(class: &str, reason: &str) -> String {
+    let directory = || {
+        let rest = reason.split_once("uota of ").map_or("DIRECTORY", |(_, rest)| rest);
+        rest.split(" is exceeded").next().unwrap_or(rest).to_owned()
+    };
+    match class {
+        "DSQuotaExceededException" => {
+            format!("; give it more: hdfs dfsadmin -setSpaceQuota BYTES {0} (or -clrSpaceQuota {0})", directory())
+        }
+        "NSQuotaExceededException" => {
+            format!("; give it more: hdfs dfsadmin -setQuota NAMES {0} (or -clrQuota {0})", directory())
+        }
+        "AccessControlException" => {
+            "; give the user the right there: hdfs dfs -chown or -setfacl, or be another one (storage.user)".to_owned()
+        }
+        _ if reason.contains("could only be written to 0 of the") => {
+            "; no DataNode is alive, or none has room: hdfs dfsadmin -report".to_owned()
+        }
+        _ => String::new(),
     }
 }
 
@@ -83,6 +115,23 @@ mod tests {
             assert_eq!(e.fault(), Fault::Retry);
             assert!(e.to_string().ends_with("what it says"), "the stack trace is cut off: {e}");
         }
+    }
+
+    #[test]
+    fn an_error_is_one_line_and_says_what_to_do_about_a_quota() {
+        let said =
+            "Cannot create directory /a. Name node is in safe mode.\nUse \"hdfs dfsadmin -safemode leave\".\n\tat x";
+        let e = classify("mkdir", "/a", &HdfsError::RPCError("x.SafeModeException".to_owned(), said.to_owned()));
+        assert!(e.to_string().ends_with("in safe mode. Use \"hdfs dfsadmin -safemode leave\"."), "{e}");
+        let said = "The DiskSpace quota of /jobs/a is exceeded: quota = 1 B but diskspace consumed = 9 B\n\tat x";
+        let e =
+            classify("rename", "/a", &HdfsError::RPCError("x.DSQuotaExceededException".to_owned(), said.to_owned()));
+        let says =
+            "consumed = 9 B; give it more: hdfs dfsadmin -setSpaceQuota BYTES /jobs/a (or -clrSpaceQuota /jobs/a)";
+        assert!(e.to_string().ends_with(says), "{e}");
+        let said = "File /a could only be written to 0 of the 1 minReplication nodes. There are 3 datanode(s) running.";
+        let e = classify("create", "/a", &HdfsError::RPCError("java.io.IOException".to_owned(), said.to_owned()));
+        assert!(e.fault() == Fault::Retry && e.to_string().ends_with("or none has room: hdfs dfsadmin -report"), "{e}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdfs_native::{Client, HdfsError, WriteOptions};
+use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::errors::{classify, from_namenode};
@@ -22,8 +23,10 @@ use super::replicas::{Memory, Note, Plan};
 use crate::storage::failing;
 use crate::storage::port::StorageError;
 
-/// Limit of the NameNode's calls between two tries.
+/// Limit of the NameNode's calls between two tries, of making the file, and of what it may take in one try.
 const NAMENODE: Duration = Duration::from_secs(15);
+/// How many calls of the NameNode a try is made of, generously: a slow NameNode is no fault of the DataNodes.
+const CALLS: u32 = 6;
 /// How long an abandoned try may go on by itself.
 const GRACE: Duration = Duration::from_secs(300);
 /// An abandoned try ends after so many bytes at the latest.
@@ -53,13 +56,15 @@ pub(super) async fn write(target: &Target<'_>, data: Bytes, memory: &Memory) -> 
     loop {
         let begun = Instant::now();
         let limit = plan.limit();
-        let failed = match one_try(target, &data, plan.replicas(), limit).await {
+        let (tried, of_namenode) = one_try(target, &data, plan.replicas(), limit).await;
+        let failed = match tried {
             Ok(()) => {
                 if let Some(wanted) = plan.to_raise() {
                     raise(target, wanted).await?;
                 }
                 let (replicas, wanted) = (plan.replicas(), plan.to_raise());
-                say(plan.worked(begun.elapsed(), Instant::now()), replicas, wanted, target.path);
+                let took = begun.elapsed().saturating_sub(of_namenode);
+                say(plan.worked(took, Instant::now()), replicas, wanted, target.path);
                 return Ok(());
             }
             Err(Failure::NameNode(e)) if first => return Err(e),
@@ -72,7 +77,7 @@ pub(super) async fn write(target: &Target<'_>, data: Bytes, memory: &Memory) -> 
             Err(Failure::DataNodes(e)) => e,
         };
         first = false;
-        let took = begun.elapsed();
+        let took = begun.elapsed().saturating_sub(of_namenode);
         debug!(error = %failed, replicas = plan.replicas(), ?took, "a try to write a file failed");
         // Ends the lease, too: the file is still open, and would stay so as long as this process lives.
         clean_up(target, &mut plan).await?;
@@ -112,23 +117,42 @@ impl Drop for Leave {
 
 /// One try, in a task of its own: the crate panics when two DataNodes of a pipeline fail at once, and a writer that is
 /// dropped half way leaves its connections open for ever. An abandoned try ends by itself as soon as the DataNodes let
-/// it; the crate then closes what it opened.
-async fn one_try(target: &Target<'_>, data: &Bytes, replicas: Option<u32>, limit: Duration) -> Result<(), Failure> {
+/// it; the crate then closes what it opened. `limit` is for the DataNodes; what a slow NameNode needs comes on top, and is
+/// told.
+async fn one_try(
+    target: &Target<'_>,
+    data: &Bytes,
+    replicas: Option<u32>,
+    limit: Duration,
+) -> (Result<(), Failure>, Duration) {
     let abandoned = Leave(Arc::default());
     let (client, full, path) = (target.client.clone(), target.full.to_owned(), target.path.to_owned());
-    let (data, left) = (data.clone(), abandoned.0.clone());
+    let (data, left, begun) = (data.clone(), abandoned.0.clone(), Instant::now());
+    let (made, is_made) = oneshot::channel();
     let mut task = tokio::spawn(async move {
-        let work = Box::pin(put(&client, &full, &path, data, replicas, &left));
+        let work = Box::pin(put(&client, &full, &path, data, replicas, made, &left));
         tokio::time::timeout(GRACE, work).await.unwrap_or_else(|_| Err(too_long(&path, GRACE)))
     });
-    match tokio::time::timeout(limit, &mut task).await {
+    let of_namenode = match tokio::time::timeout(NAMENODE, is_made).await {
+        Ok(Ok(())) => (begun.elapsed() * CALLS).min(NAMENODE),
+        // It has failed: the task says why.
+        Ok(Err(_)) => Duration::ZERO,
+        Err(_) => {
+            let (op, path) = ("create", target.path.to_owned());
+            let error = Failure::NameNode(StorageError::TimedOut { op, path, limit: NAMENODE });
+            return (Err(error), Duration::ZERO);
+        }
+    };
+    let rest = (limit + of_namenode).saturating_sub(begun.elapsed());
+    let result = match tokio::time::timeout(rest, &mut task).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => {
             let (path, reason) = (target.path.to_owned(), format!("the HDFS client gave up: {panic}"));
             Err(Failure::DataNodes(StorageError::Unavailable { op: "create", path, reason }))
         }
         Err(_) => Err(too_long(target.path, limit)),
-    }
+    };
+    (result, of_namenode)
 }
 
 fn too_long(path: &str, limit: Duration) -> Failure {
@@ -141,6 +165,7 @@ async fn put(
     path: &str,
     mut data: Bytes,
     replicas: Option<u32>,
+    made: oneshot::Sender<()>,
     abandoned: &AtomicBool,
 ) -> Result<(), Failure> {
     let mut options = WriteOptions::default().overwrite(false).create_parent(false);
@@ -152,6 +177,8 @@ async fn put(
     // Whatever this fails by, there is no file of ours that DataNodes could have failed.
     let created = client.create(full, &options).await;
     let mut writer = created.map_err(|e| Failure::NameNode(classify("create", path, &e)))?;
+    // Nobody waits for an abandoned one.
+    _ = made.send(());
     let abandoned = || abandoned.load(Ordering::Relaxed);
     while !data.is_empty() && !abandoned() {
         let chunk = data.split_to(data.len().min(CHUNK));
