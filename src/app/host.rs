@@ -1,7 +1,7 @@
 //! The process as the commit sees it, with an ear for partitions that got rows.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use crate::model::Slot;
 struct TellingHost {
     new: NewPartitions,
     /// Another daemon may have partitioned tables that this one does not know.
-    tables: BTreeSet<String>,
+    tables: Arc<RwLock<BTreeSet<String>>>,
 }
 
 #[async_trait]
@@ -41,7 +41,8 @@ impl Host for TellingHost {
     }
 
     fn published(&self, manifest: &Manifest) {
-        let ours = manifest.files.iter().filter(|file| self.tables.contains(&file.table));
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let ours = manifest.files.iter().filter(|file| tables.contains(&file.table));
         self.new.tell(ours.filter_map(|file| Some((file.table.clone(), file.partition.clone()?))));
     }
 }
@@ -52,9 +53,15 @@ impl App {
         if self.catalog.is_none() {
             return Arc::new(RealHost);
         }
+        self.listen_for_partitions();
+        Arc::new(TellingHost { new: self.new_partitions.clone(), tables: self.partitioned.clone() })
+    }
+
+    /// Has the host tell of the partitions of these tables too.
+    pub(super) fn listen_for_partitions(&self) {
         let partitioned = self.plan.tables.iter().filter(|t| !t.partition_sources.is_empty());
-        let tables = partitioned.map(|t| t.table.name.clone()).collect();
-        Arc::new(TellingHost { new: self.new_partitions.clone(), tables })
+        let names = partitioned.map(|t| t.table.name.clone());
+        self.partitioned.write().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
 
     /// Of a command that ends: registers the partitions of what it has published. Tries once.

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::live::available_now_bar;
-use super::{Failure, Format, load_app, signals, start_logging};
-use crate::app::{AppError, Mode};
+use super::{Failure, Format, follow_log_level, load_app, signals, start_logging};
+use crate::app::{AppError, Mode, Reload};
 use crate::fault::Fault;
 use crate::observe::Status;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // The bar on a terminal says what a line for each batch would say.
     let bar = args.available_now && matches!(args.log_format, Format::Auto) && std::io::stderr().is_terminal();
     let json = start_logging(args.log_format, if bar { "warn" } else { "info" });
-    let result = land(args).await;
+    let result = land(args, bar).await;
     result.map_err(|mut failure| {
         if json {
             // Who tails structured logs must find there why the daemon ended.
@@ -51,13 +51,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     })
 }
 
-async fn land(args: Args) -> Result<(), Failure> {
+async fn land(args: Args, bar: bool) -> Result<(), Failure> {
     let app = load_app(&args.config)?;
+    if !bar {
+        follow_log_level(app.log_level())?;
+    }
     let (_stop, stopped) = signals::stop_flag();
     let (status, watched) = watch::channel(Status::default());
     let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };
     let bar = args.available_now.then(|| tokio::spawn(available_now_bar(watched)));
-    let result = app.run(mode, stopped.clone(), status).await;
+    // A batch run is over before a change matters.
+    let reload = (mode == Mode::Daemon).then(|| Reload::new(&args.config, signals::hangups()));
+    let result = app.run_reloading(mode, stopped.clone(), status, reload).await;
     if let Some(bar) = bar {
         // It ends with the status' sender; a bar that panics is no reason to fail the run.
         _ = bar.await;

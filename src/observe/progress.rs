@@ -94,4 +94,8 @@ pub struct Status {
     pub stopped: Vec<String>,
     /// Why reading is paused: too many dead letters.
     pub paused: Option<String>,
+    /// What Kafka refuses, if it does: to let us in, or to let us read.
+    pub denied: Option<String>,
+    /// Which configuration is in force.
+    pub config: super::ConfigStatus,
 }

@@ -4,11 +4,13 @@
 
 mod brake;
 mod content;
+mod deadline;
 mod error;
 mod intake;
 mod lane;
 pub mod letters;
 mod memory;
+mod next_plan;
 mod parts;
 mod positions;
 mod report;
@@ -25,15 +27,17 @@ use tracing::{debug, error, info, warn};
 use brake::{Brake, advice};
 pub use content::EncodeContext;
 use content::OpenBatch;
+use deadline::Deadline;
 pub use error::PipelineError;
 use intake::{Decoded, Intake};
 pub use lane::file_options;
 pub use memory::Memory;
+pub use next_plan::{NextPlan, NextPlans, Planner};
 pub use parts::Parts;
-use positions::{LogPosition, Positions};
+use positions::{LogPosition, Positions, names};
 pub use report::Reporter;
 pub use work::Upkeep;
-use work::{Done, Sealed, Work};
+use work::{Done, Sealed, Work, wait_for};
 pub use workers::Workers;
 
 use crate::batch::Trigger;
@@ -73,6 +77,8 @@ pub struct Pipeline {
     /// An error that ends the pipeline once what was read before it is landed.
     failure: Option<PipelineError>,
     stopping: bool,
+    deadline: Deadline,
+    plans: NextPlans,
 }
 
 impl Pipeline {
@@ -102,6 +108,8 @@ impl Pipeline {
             opened_at: Duration::ZERO,
             failure: None,
             stopping: false,
+            deadline: Deadline::default(),
+            plans: NextPlans::default(),
         }
     }
 
@@ -110,6 +118,7 @@ impl Pipeline {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
         loop {
             self.start_work()?;
+            self.change_plan();
             if self.finished() {
                 break;
             }
@@ -130,10 +139,13 @@ impl Pipeline {
                     drop(asked);
                     info!("stopping: landing what is buffered");
                     self.stopping = true;
+                    self.deadline.begin();
                 }
+                () = self.deadline.passed() => break,
                 done = wait_for(&mut self.task) => self.finish_work(done)?,
                 decoded = self.intake.decoded(), if takes_rows => self.add(decoded)?,
                 event = self.source.next(wants_data) => self.take(event)?,
+                () = self.plans.come() => {}
                 () = self.memory.freed(), if !wants_data || !takes_rows => {}
                 () = tokio::time::sleep(unit_due.unwrap_or_default()), if unit_due.is_some() => self.intake.decode(),
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.positions.bounded() => {}
@@ -142,8 +154,7 @@ impl Pipeline {
                 () = tokio::time::sleep_until(self.upkeep_due.into()), if self.committer.is_some() => {}
             }
         }
-        self.source.stop().await;
-        self.failure.map_or(Ok(()), Err)
+        self.end().await
     }
 
     fn finished(&self) -> bool {
@@ -177,7 +188,7 @@ impl Pipeline {
         let all_read = self.positions.all_read(Instant::now());
         let flush = self.stopping || all_read || self.flushing.is_some();
         let tick = !self.is_empty() && self.begun.elapsed() >= self.trigger.tick_after(self.opened_at);
-        self.closing = (flush || self.closing || tick) && !self.is_empty();
+        self.closing = (flush || self.closing || tick || self.plans.is_due()) && !self.is_empty();
         if self.closing {
             self.intake.decode();
         }
@@ -212,6 +223,7 @@ impl Pipeline {
     fn seal(&mut self) -> Result<Sealed, PipelineError> {
         let since = Instant::now();
         let (mut read, batch) = self.open.seal(Some(&self.workers));
+        self.deadline.committing = read.accounting.read;
         let records: u64 = read.partitions.iter().map(|p| p.records).sum();
         if !read.accounting.balances() || read.accounting.read != records {
             return Err(PipelineError::Unaccounted(read.accounting));
@@ -225,6 +237,7 @@ impl Pipeline {
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {
         self.task = None;
+        self.deadline.committing = 0;
         match done {
             Done::CaughtUp(result) => {
                 result?;
@@ -313,6 +326,7 @@ impl Pipeline {
             // Of an assignment that is no longer ours.
             Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}
             Some(Event::Stopped { error }) => self.halt(error),
+            Some(Event::Denied(why)) => self.reporter.denied(why),
             Some(Event::Failed(error)) => return Err(error.into()),
             None => return Err(SourceError::Fatal("the consumer thread has ended".to_owned()).into()),
         }
@@ -381,18 +395,5 @@ impl Pipeline {
         if self.positions.bounded() {
             self.reporter.read_on(read, self.positions.offsets_left());
         }
-    }
-}
-
-fn names(partitions: &[TopicPartition]) -> Vec<String> {
-    partitions.iter().map(ToString::to_string).collect()
-}
-
-/// Waits for the committing task, for ever if there is none.
-async fn wait_for(task: &mut Option<JoinHandle<(Committer, Done)>>) -> (Committer, Done) {
-    match task {
-        // A panic in the task is a bug; it must end the process as one here would.
-        Some(handle) => handle.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
-        None => std::future::pending().await,
     }
 }

@@ -93,3 +93,12 @@ async fn keep(committer: &mut Committer, upkeep: Upkeep) -> Result<(), LogError>
     }
     Ok(())
 }
+
+/// Waits for the committing task, for ever if there is none.
+pub(super) async fn wait_for(task: &mut Option<JoinHandle<(Committer, Done)>>) -> (Committer, Done) {
+    match task {
+        // A panic in the task is a bug; it must end the process as one here would.
+        Some(handle) => handle.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+        None => std::future::pending().await,
+    }
+}

@@ -13,10 +13,12 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, info, warn};
 
+use super::access::Ear;
 use super::client::{KafkaConfig, describe};
 use super::polling::{Closed, Reader};
 use super::port::{Assignment, Event, Hold, SourceError, Start};
 use super::position::Position;
+use super::refusal::Refusals;
 use crate::model::{Offset, TopicPartition};
 
 /// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
@@ -38,11 +40,13 @@ pub(super) enum Command {
 struct Context {
     rebalances: Mutex<VecDeque<Option<Vec<TopicPartition>>>>,
     control: Sender<Event>,
+    ear: Ear,
 }
 
 impl ClientContext for Context {
-    fn error(&self, _: KafkaError, _: &str) {
-        // Every error comes out of `poll` too, and is told there, once.
+    fn error(&self, error: KafkaError, reason: &str) {
+        // Every error comes out of `poll` too, and is told there, once; only the reason does not.
+        self.ear.hear(&error, reason);
     }
 }
 
@@ -84,6 +88,8 @@ pub(super) struct ConsumerThread {
     paused: bool,
     said: HashSet<String>,
     down_since: Option<Instant>,
+    config: KafkaConfig,
+    refusals: Refusals,
 }
 
 impl ConsumerThread {
@@ -96,11 +102,12 @@ impl ConsumerThread {
         orders: Receiver<Command>,
     ) -> Result<ConsumerThread, SourceError> {
         let refused = |e: KafkaError| SourceError::Config(describe(&e));
-        let context = Context { rebalances: Mutex::default(), control: control.clone() };
+        let context = Context { rebalances: Mutex::default(), control: control.clone(), ear: Ear::default() };
         let consumer: BaseConsumer<Context> = config.consumer().create_with_context(context).map_err(refused)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
         Ok(ConsumerThread {
             reader: Reader::new(consumer, headers),
+            refusals: Refusals::new(control.clone()),
             data,
             control,
             orders,
@@ -113,6 +120,7 @@ impl ConsumerThread {
             paused: false,
             said: HashSet::new(),
             down_since: None,
+            config: config.clone(),
         })
     }
 
@@ -131,6 +139,7 @@ impl ConsumerThread {
                 break;
             }
             self.report_rebalances();
+            self.refusals.look();
         }
         self.reader.consumer().unsubscribe();
     }
@@ -179,6 +188,7 @@ impl ConsumerThread {
             return self.assign_later(wanted, "assign partitions", &e);
         }
         self.said.clear();
+        self.refusals.assigned();
         if std::mem::take(&mut self.paused) {
             info!("reading resumed");
         }
@@ -303,7 +313,12 @@ impl ConsumerThread {
     }
 
     fn tell(&mut self, error: &KafkaError) {
-        match error.rdkafka_error_code() {
+        let code = error.rdkafka_error_code();
+        let reason = code.and_then(|code| self.reader.consumer().context().ear.reason(code));
+        if let Some(refusal) = code.and_then(|code| self.config.refusal(code, reason)) {
+            return self.refusals.heard(refusal);
+        }
+        match code {
             // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.assign_again(),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
@@ -326,6 +341,7 @@ impl ConsumerThread {
     }
 
     fn brokers_answer(&mut self) {
+        self.refusals.answered();
         if let Some(since) = self.down_since.take() {
             info!(outage_seconds = since.elapsed().as_secs_f64(), "Kafka answers again");
         }

@@ -176,7 +176,7 @@ struct OnePart {
 impl From<What> for Options {
     fn from(what: What) -> Options {
         let What { dir, keep, datanodes, replication, dead_after, parts: services } = what;
-        Options { dir, keep, datanodes, replication, dead_after, services, quiet: false }
+        Options { dir, keep, datanodes, replication, dead_after, services, secure: false, quiet: false }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a stack is made of: asked for in [`Options`], and kept in the folder's `stack.json`.
 
 use crate::part::{Part, Service};
-use crate::{fetch, java, ports};
+use crate::{fetch, java, ports, secure};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -26,6 +26,8 @@ pub struct Options {
     pub dead_after: u32,
     /// What to start; what these cannot work without is added.
     pub services: Vec<Service>,
+    /// Kafka has listeners with SASL and TLS, users and an authorizer too: see [`crate::secure`].
+    pub secure: bool,
     /// Do not report the progress on standard error.
     pub quiet: bool,
 }
@@ -34,7 +36,7 @@ impl Default for Options {
     fn default() -> Options {
         let services = Service::ALL.to_vec();
         let (dir, keep, datanodes, replication, dead_after) = (None, false, 3, None, DEAD_AFTER);
-        Options { dir, keep, datanodes, replication, dead_after, services, quiet: false }
+        Options { dir, keep, datanodes, replication, dead_after, services, secure: false, quiet: false }
     }
 }
 
@@ -54,6 +56,9 @@ pub(crate) struct Settings {
     /// The folder goes when the stack is shut down.
     pub temporary: bool,
     pub ports: Ports,
+    /// Of Kafka's secured listeners, if there are any.
+    #[serde(default)]
+    pub secure: Option<secure::Ports>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +111,7 @@ impl Settings {
             libs: fetch::fetch(options.quiet)?,
             temporary: options.dir.is_none() && !options.keep,
             ports: Ports::pick(options.datanodes)?,
+            secure: options.secure.then(secure::Ports::pick).transpose()?,
         })
     }
 
@@ -177,6 +183,7 @@ pub(crate) mod tests {
                 presto: 6,
                 datanodes,
             },
+            secure: None,
         }
     }
 
