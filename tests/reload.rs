@@ -323,3 +323,55 @@ async fn a_config_map_that_is_swapped_is_seen_if_files_are_watched() {
     daemon.stop.send_replace(true);
     daemon.task.await.unwrap().unwrap();
 }
+
+#[test]
+fn a_hangup_changes_the_log_level_of_the_process_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = EmbeddedKafka::start(&[("events", 1)]).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let configure = |level: &str| {
+        let text = format!(
+            "migrations = '{0}/sql'\n[kafka]\nbootstrap_servers = '{1}'\n[storage]\nurl = 'file://{0}'\n[metastore]\nuri = ''\n\
+             [logging]\nlevel = '{level}'\n[tables.t]\n",
+            folder.path().display(),
+            kafka.bootstrap_servers()
+        );
+        write(folder.path(), "landfall.toml", &text);
+    };
+    write(folder.path(), "sql/0001_t.sql", "create external table t (a int) stored as parquet location '/t'");
+    write(folder.path(), "sql/0002_dead.sql", MIGRATIONS[3].1);
+    configure("warn");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_landfall"));
+    std::env::vars().filter(|(name, _)| name.starts_with("LANDFALL")).for_each(|(n, _)| _ = command.env_remove(n));
+    command.env_remove("RUST_LOG").args(["run", "--log-format", "json", "--config"]).arg(path("landfall.toml"));
+    let mut daemon = command.stderr(std::fs::File::create(path("log")).unwrap()).spawn().unwrap();
+    let said = || std::fs::read_to_string(path("log")).unwrap();
+    let wait = |what: &str, done: &dyn Fn() -> bool| {
+        let begun = std::time::Instant::now();
+        while !done() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {}", said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let signal = |signal| {
+        let pid = rustix::process::Pid::from_raw(daemon.id() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    };
+    wait("the job's file", &|| path("tmp/checkpoints_for_events/job.json").exists());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(said(), "", "nothing to warn of");
+    configure("info,landfall=trace");
+    signal(rustix::process::Signal::HUP);
+    wait("a level", &|| said().contains("logging goes on at another level") && said().contains("is in force"));
+    configure("loud");
+    signal(rustix::process::Signal::HUP);
+    wait("an error", &|| said().contains("\\\"loud\\\" is not a level"));
+    assert!(said().contains("the one before stays in force"), "{}", said());
+    configure("error");
+    signal(rustix::process::Signal::HUP);
+    std::thread::sleep(Duration::from_secs(1));
+    let before = said().len();
+    signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.wait().unwrap().code(), Some(0), "{}", said());
+    assert_eq!(said().len(), before, "the stop is told at info: {}", said());
+}

@@ -258,6 +258,51 @@ fn a_right_that_is_taken_away_is_told_once_and_waited_for(world: &World) {
     assert_no_secret(&said());
 }
 
+#[test]
+fn what_runs_say_that_cannot_start_holds_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("landfall.toml");
+    let run = |rest: &str, arguments: &[&str]| {
+        let text = format!(
+            "[kafka]\nbootstrap_servers = '127.0.0.1:1'\nconnect_timeout = '1s'\n[storage]\nurl = 'file://{0}'\n[metastore]\nuri = ''\n\
+             [tables.t]\n[kafka.properties]\nsasl.username = 'anna'\nsasl.password = 'pa55word-1'\nssl.key.password = 'pa55word-2'\n\
+             ssl.keystore.password = 'pa55word-3'\n{rest}\n",
+            folder.path().display()
+        );
+        std::fs::write(&config, text).unwrap();
+        std::fs::create_dir_all(folder.path().join("migrations")).unwrap();
+        let sql = "create external table t (a int) stored as parquet location '/t'";
+        std::fs::write(folder.path().join("migrations/0001_t.sql"), sql).unwrap();
+        let dead = include_str!("../migrations/0004_dead_letters.sql");
+        std::fs::write(folder.path().join("migrations/0002_dead.sql"), dead).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+        std::env::vars().filter(|(name, _)| name.starts_with("LANDFALL")).for_each(|(n, _)| _ = command.env_remove(n));
+        command.env("LANDFALL__KAFKA__PROPERTIES__SSL_KEY_PEM", "pa55word-4").env("RUST_LOG", "trace");
+        let done = command.args(arguments).arg("--config").arg(&config).current_dir(folder.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        assert_no_secret(&text);
+        (done.status.code(), text)
+    };
+    let plain = "security.protocol = 'SASL_PLAINTEXT'\nsasl.mechanism = 'PLAIN'";
+    for arguments in [&["run"][..], &["run", "--log-format", "json"], &["check"], &["check", "--json"]] {
+        let (code, text) = run(plain, arguments);
+        assert_eq!(code, Some(69), "{arguments:?}: {text}");
+    }
+    // What the Kafka client refuses, what is no key, and what is no file.
+    let refused =
+        ["security.protocol = 'SASL_SSL'\nsasl.mechanism = 'PLAIN'", "no.such.property = 'x'", "debug = 'nonsense'"];
+    for (properties, arguments) in refused.iter().flat_map(|p| [(p, &["run"][..]), (p, &["check"])]) {
+        let (code, text) = run(properties, arguments);
+        assert_eq!(code, Some(78), "{properties} {arguments:?}: {text}");
+    }
+    for wrong in ["'ssl.keystore.password' = { file = 'pa55word-5' }", "'sasl.jaas.config' = ['pa55word-6']"] {
+        assert_eq!(run(wrong, &["run"]).0, Some(78));
+    }
+    let (code, text) = run(plain, &["config", "show"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("(hidden)").count(), 4, "{text}");
+}
+
 /// Ends with the test, however that ends.
 struct Daemon(Child);
 

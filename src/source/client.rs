@@ -48,6 +48,12 @@ impl KafkaConfig {
 
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
+        self.add_base(&mut config);
+        config
+    }
+
+    /// Not by reading one configuration into another: what the library gives out has no secrets in it.
+    fn add_base(&self, config: &mut ClientConfig) {
         config.set("client.id", "landfall");
         config.set("reconnect.backoff.max.ms", "5000");
         // OpenSSL is built in, and its own default is a folder of the machine that built it.
@@ -56,7 +62,6 @@ impl KafkaConfig {
             config.set(k, v);
         }
         config.set("bootstrap.servers", &self.bootstrap_servers);
-        config
     }
 
     /// The consumer's configuration. What stands behind `properties` belongs to landfall: offsets live in the log only.
@@ -75,9 +80,7 @@ impl KafkaConfig {
         for (name, value) in self.queue_limits() {
             config.set(name, value.to_string());
         }
-        for (k, v) in self.base().config_map() {
-            config.set(k, v);
-        }
+        self.add_base(&mut config);
         config.set("group.id", &self.group_id);
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
@@ -267,6 +270,8 @@ mod tests {
                 assert!(made.is_ok(), "{properties:?} with {queue_bytes}: {:?}", made.err());
             }
         }
+        let native = config(0, &[("sasl.password", "pa55")]).consumer().create_native_config().unwrap();
+        assert_eq!(native.get("sasl.password").unwrap(), "pa55", "not what is shown in its place");
         let native = config(32 << 20, &[]).consumer().create_native_config().unwrap();
         let of = |name| native.get(name).unwrap();
         assert_eq!((of("queued.max.messages.kbytes"), of("queued.min.messages")), ("16384".into(), "32768".into()));

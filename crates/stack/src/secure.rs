@@ -100,6 +100,7 @@ pub(crate) fn properties(dir: &Dir, settings: &Settings) -> String {
     let mut text = format!(
         "listeners=PLAINTEXT://{HOST}:{plain},CONTROLLER://{HOST}:{controller},{}
 advertised.listeners=PLAINTEXT://{HOST}:{plain},{}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 sasl.enabled.mechanisms={}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
