@@ -195,14 +195,14 @@ impl App {
                 let (planner, plans) = Planner::new();
                 let reloading = Reloading::new(self.clone(), reload, Listeners { planner, wanted, status });
                 tokio::select! {
-                    result = pipeline.with_plans(plans).run(stop) => result,
-                    never = reloading.run() => match never {},
+                    result = Box::pin(pipeline.with_plans(plans).run(stop)) => result,
+                    never = Box::pin(reloading.run()) => match never {},
                 }
             }
             None => {
                 // Live views end with the last sender.
                 drop(status);
-                pipeline.run(stop).await
+                Box::pin(pipeline.run(stop)).await
             }
         };
         if let Some((task, registered)) = registrar {

@@ -226,7 +226,7 @@ impl Daemon {
 
     async fn column(&self, table: &str, name: &str) -> Vec<Option<String>> {
         let storage: Arc<dyn Storage> =
-            Arc::new(LocalStorage::new(&self.folder.path().join("store").display().to_string()));
+            Arc::new(LocalStorage::new(self.folder.path().join("store").display().to_string()));
         let mut values = Vec::new();
         for entry in storage.list(&format!("/{table}")).await.unwrap().into_iter().filter(|e| !e.name.starts_with('_'))
         {

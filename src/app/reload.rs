@@ -92,7 +92,7 @@ impl Reloading {
         let seen = self.look().await;
         self.changes.told(seen);
         loop {
-            self.asked().await;
+            let again = self.asked().await;
             let tried = self.take_over().await;
             self.again = None;
             match tried {
@@ -102,28 +102,29 @@ impl Reloading {
                     if e.fault() == Fault::Retry {
                         self.again = Some(Instant::now() + AGAIN);
                     }
-                    self.refuse(&e);
+                    self.refuse(&e, again);
                 }
             }
         }
     }
 
-    /// Waits until there is a reason to read the files.
-    async fn asked(&mut self) {
+    /// Waits until there is a reason to read the files. Whether it is only that it is tried again.
+    async fn asked(&mut self) -> bool {
         loop {
             let (look_every, again) = (self.reload.look_every, self.again);
             tokio::select! {
                 () = counted_on(&mut self.reload.asked) => {
                     let seen = self.look().await;
-                    return self.changes.told(seen);
+                    self.changes.told(seen);
+                    return false;
                 }
                 () = tokio::time::sleep(look_every), if self.current.settings.watch_files => {
                     let seen = self.look().await;
                     if self.changes.settled(seen) {
-                        return;
+                        return false;
                     }
                 }
-                () = tokio::time::sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => return,
+                () = tokio::time::sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => return true,
             }
         }
     }
@@ -214,10 +215,10 @@ impl Reloading {
         });
     }
 
-    fn refuse(&self, e: &AppError) {
+    fn refuse(&self, e: &AppError, again: bool) {
         let reason = e.to_string();
         // Of a service that stays away it is said once.
-        if self.to.status.borrow().config.last_error.as_ref() != Some(&reason) {
+        if !again || self.to.status.borrow().config.last_error.as_ref() != Some(&reason) {
             error!(fault = ?e.fault(), "the configuration was read again and is not taken over, the one before stays in force: {reason}");
         }
         self.to.status.send_modify(|s| {

@@ -17,6 +17,7 @@ use crate::observe::Status;
   landfall run
   landfall run --config config/default.toml --config production.toml
   LANDFALL__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 landfall run
+  kill -HUP …                           # the daemon reads configuration and migrations again, for its next batch
   landfall run --available-now          # a batch job: lands all there is, then exits 0
   landfall run --available-now --success-files --config examples/game-events-batch/landfall.toml")]
 pub(super) struct Args {

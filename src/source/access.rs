@@ -14,6 +14,8 @@ use crate::model::TopicPartition;
 
 /// How long a right is asked for. Without an answer by then it is taken for granted: the daemon is told later.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long brokers must keep us out to be believed.
+const DENIED_FOR: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 
 const SASL: &str = "Check sasl.mechanism, sasl.username and sasl.password of kafka.properties, and that this user is known \
@@ -84,6 +86,13 @@ impl KafkaConfig {
         }
     }
 
+    /// Whether it is that the brokers do not let us in, after they could not be asked for `topic`. Blocking.
+    pub(super) fn denied(&self, topic: &str) -> Option<SourceError> {
+        let quick = KafkaConfig { connect_timeout: DENIED_FOR * 2, ..self.clone() };
+        let asked = quick.asking().and_then(|asking| asking.partitions(&[topic.to_owned()]).map(drop));
+        asked.err().filter(|e| matches!(e, SourceError::Denied { .. }))
+    }
+
     fn forbidden(&self, operation: &'static str, resource: &'static str, name: &str) -> SourceError {
         let user = self.properties.get("sasl.username").map_or("<the certificate's subject>", String::as_str);
         SourceError::Forbidden {
@@ -111,26 +120,30 @@ pub(super) struct Asking<'c> {
 }
 
 impl Asking<'_> {
-    /// All partitions of the topics that exist; asks the brokers for at most `connect_timeout`, but ends at once when they
-    /// do not let us in.
+    /// All partitions of the topics that exist; asks the brokers for at most `connect_timeout`, but ends sooner when
+    /// they do not let us in.
     pub(super) fn partitions(&self, topics: &[String]) -> Result<Found, SourceError> {
-        let until = Instant::now() + self.config.connect_timeout;
-        let mut found = Found::default();
+        let begun = Instant::now();
+        let until = begun + self.config.connect_timeout;
+        let (mut found, mut denied) = (Found::default(), None);
         for topic in topics {
             // Short at first, for what the client hears of the brokers comes between two tries.
             let mut patience = Duration::from_millis(500);
             let metadata = loop {
                 let left = until.saturating_duration_since(Instant::now()).max(LOOK);
-                match self.consumer.fetch_metadata(Some(topic), left.min(patience)) {
+                let e = match self.consumer.fetch_metadata(Some(topic), left.min(patience)) {
                     Ok(metadata) => break metadata,
-                    Err(e) => {
-                        self.listen()?;
-                        if Instant::now() >= until {
-                            let said = self.consumer.context().last().map(|(_, reason)| reason);
-                            return Err(self.config.unreachable(said.unwrap_or_else(|| describe(&e))));
-                        }
-                        std::thread::sleep(LOOK);
-                    }
+                    Err(e) => e,
+                };
+                denied = self.listen().or(denied);
+                // A broker that is just starting, or ending, may break off anything.
+                let is_over = Instant::now() >= until;
+                if let Some(denied) = denied.take_if(|_| is_over || begun.elapsed() > DENIED_FOR) {
+                    return Err(denied);
+                }
+                if is_over {
+                    let said = self.consumer.context().last().map(|(_, reason)| reason);
+                    return Err(self.config.unreachable(said.unwrap_or_else(|| describe(&e))));
                 }
                 patience = (patience * 2).min(Duration::from_secs(5));
             };
@@ -171,18 +184,22 @@ impl Asking<'_> {
         group.into_iter().chain(topics.map(|tp| self.config.forbidden("Read", "topic", &tp.topic))).collect()
     }
 
-    /// Hears what the client has to say of the brokers: an error, if they do not let us in.
-    fn listen(&self) -> Result<(), SourceError> {
-        while let Some(event) = self.consumer.poll(Duration::ZERO) {
-            // The reason is in the ear already.
-            let Err(e) = event else { continue };
+    /// Hears for a while what the client has to say of the brokers: an error, if they do not let us in.
+    fn listen(&self) -> Option<SourceError> {
+        let until = Instant::now() + LOOK;
+        let mut heard = None;
+        loop {
+            // Without a wait it might hear log lines only.
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return heard;
+            }
+            let Some(Err(e)) = self.consumer.poll(left) else { continue };
             let Some(code) = e.rdkafka_error_code() else { continue };
             let reason = self.consumer.context().reason(code);
-            if let Some(denied @ SourceError::Denied { .. }) = self.config.refusal(code, reason) {
-                return Err(denied);
-            }
+            let refusal = self.config.refusal(code, reason);
+            heard = refusal.filter(|e| matches!(e, SourceError::Denied { .. })).or(heard);
         }
-        Ok(())
     }
 
     fn group_refused(&self, tp: &TopicPartition) -> Option<SourceError> {
@@ -194,7 +211,7 @@ impl Asking<'_> {
             list.add_partition(&tp.topic, tp.partition);
             // Refused while its coordinator is looked for, the client only says so, and looks on.
             let answer = self.consumer.committed_offsets(list, LOOK);
-            let said = self.consumer.poll(Duration::ZERO).is_some_and(|event| event.is_err_and(|e| refused(&e)));
+            let said = self.consumer.poll(LOOK / 10).is_some_and(|event| event.is_err_and(|e| refused(&e)));
             match answer {
                 Ok(_) => return None,
                 Err(e) if refused(&e) || said => return self.config.refusal(CODE, None),

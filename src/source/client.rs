@@ -125,7 +125,7 @@ impl KafkaConfig {
         settings.iter().for_each(|(name, value)| _ = client.set(*name, *value));
         let producer: ThreadedProducer<C> = client.create_with_context(context).map_err(|e| bad_config(&e))?;
         let metadata = producer.client().fetch_metadata(Some(topic), self.connect_timeout);
-        let metadata = metadata.map_err(|e| self.unreachable(describe(&e)))?;
+        let metadata = metadata.map_err(|e| self.denied(topic).unwrap_or_else(|| self.unreachable(describe(&e))))?;
         if metadata.topics().iter().any(|t| t.error().is_some()) {
             return Err(SourceError::NoTopic { topic: topic.to_owned(), servers: self.bootstrap_servers.clone() });
         }

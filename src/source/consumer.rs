@@ -107,7 +107,7 @@ impl ConsumerThread {
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
         Ok(ConsumerThread {
             reader: Reader::new(consumer, headers),
-            refusals: Refusals::new(control.clone()),
+            refusals: Refusals::new(control.clone(), topics.len()),
             data,
             control,
             orders,
@@ -139,7 +139,6 @@ impl ConsumerThread {
                 break;
             }
             self.report_rebalances();
-            self.refusals.look();
         }
         self.reader.consumer().unsubscribe();
     }
@@ -282,6 +281,7 @@ impl ConsumerThread {
         let (chunk, closed) = self.reader.fill();
         if !chunk.is_empty() {
             self.brokers_answer();
+            self.refusals.read(&chunk);
             self.waiting.push_back(Event::Messages { session: self.session, chunk });
         }
         match closed {

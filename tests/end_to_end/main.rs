@@ -20,6 +20,7 @@ mod migrate;
 mod outage;
 mod partitions;
 mod refused;
+mod reload;
 mod restart;
 mod seeds;
 mod topic;
