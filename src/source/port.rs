@@ -117,7 +117,7 @@ pub trait Source: Send {
 pub enum SourceError {
     /// The brokers do not answer.
     #[error(
-        "no Kafka broker of {servers} answered within {seconds} s: {reason}. Check kafka.bootstrap_servers, and that the broker's advertised.listeners can be reached from here"
+        "no Kafka broker of {servers} answered within {seconds} s: {reason}. Check kafka.bootstrap_servers, that the broker's advertised.listeners can be reached from here, and that security.protocol of kafka.properties, with its ssl.… and sasl.…, is what that port wants"
     )]
     Unreachable {
         /// Bootstrap servers.
