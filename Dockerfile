@@ -29,8 +29,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && cargo build --release --locked -p landfall
 
 FROM debian:bookworm-slim
-# Nothing is installed. The binary needs only libc, libm and libgcc_s, which Debian's slim image has; time zones are in the
-# binary; it speaks no TLS, so no ca-certificates. For Kerberos to HDFS add libgssapi-krb5-2, which is loaded at run time.
+# Nothing is installed. The binary needs only libc, libm and libgcc_s, which Debian's slim image has; time zones and OpenSSL are
+# in the binary, and the authorities that TLS to Kafka trusts come from the build stage. For Kerberos to HDFS add libgssapi-krb5-2, which is loaded at run time.
 RUN groupadd --gid 10001 landfall \
     && useradd --uid 10001 --gid landfall --no-create-home --home-dir /landfall --shell /usr/sbin/nologin --no-log-init landfall
 # config/default.toml and migrations/ are looked for in the working directory. Mount others over them, or use --config
@@ -38,6 +38,7 @@ RUN groupadd --gid 10001 landfall \
 WORKDIR /landfall
 COPY config config
 COPY migrations migrations
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /src/target/release/landfall /usr/local/bin/landfall
 ARG VERSION=unknown
 ARG REVISION=unknown

@@ -3,20 +3,22 @@
 mod accept;
 mod audit;
 mod check;
+mod declared;
 mod error;
 mod host;
 mod letters;
 mod measured;
 mod overlap;
 mod prepare;
+mod register;
+mod reload;
 mod serve;
 mod status;
 mod success;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -24,27 +26,32 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::batch::{Plan, Trigger};
-use crate::catalog::{self, COMPARE_EVERY, Catalog, HiveCatalog, NewPartitions, Registrar, RegistrarStatus, Wanted};
+use crate::catalog::{self, Catalog, HiveCatalog, NewPartitions, RegistrarStatus, Wanted};
 use crate::checkpoint::Layout;
 use crate::commit::{Committer, Job, Log, LogError, Opened};
 use crate::config::Settings;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
 use crate::observe::{Metrics, Phase, Status};
-use crate::pipeline::{EncodeContext, Memory, Parts, Pipeline, Reporter, Upkeep, Workers};
-use crate::schema::{Table, migrations};
-use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, partitions_of};
-use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage, resolve_location};
+use crate::pipeline::{EncodeContext, Memory, Parts, Pipeline, PipelineError, Planner, Reporter, Upkeep, Workers};
+use crate::schema::Table;
+use crate::source::{KafkaConfig, KafkaSource, SourceError, end_offsets, reach};
+use crate::storage::{HdfsStorage, LocalStorage, Storage, TimedStorage};
 
 pub use accept::{From, Gap, OperatorLog, Renewal};
 pub use check::{CheckReport, Line, Mark, migration_errors};
+pub use declared::read_migrations;
+use declared::{Declared, declare};
 pub use error::AppError;
 pub use measured::MeasuredStorage;
+use reload::{Listeners, Reloading};
+pub use reload::{Reload, log_filter};
 pub use serve::Serving;
 pub use status::StatusReport;
 pub use success::SuccessError;
 
 /// A job whose configuration is sound: nothing was reached or written yet.
+#[derive(Clone)]
 pub struct App {
     settings: Settings,
     tables: Vec<Table>,
@@ -55,6 +62,10 @@ pub struct App {
     /// Partitions that are perhaps not registered yet.
     new_partitions: NewPartitions,
     metrics: Metrics,
+    /// Tables whose partitions are registered by this process.
+    partitioned: Arc<RwLock<BTreeSet<String>>>,
+    /// Whether messages come with their headers, as the plan of the start wanted them.
+    reads_headers: bool,
 }
 
 /// How a job ends by itself.
@@ -66,49 +77,10 @@ pub enum Mode {
     AvailableNow,
 }
 
-/// Reads the `.sql` files of a folder, in name order.
-pub fn read_migrations(folder: &Path) -> Result<Vec<(String, String)>, AppError> {
-    let fail = |what: &Path, reason: &dyn std::fmt::Display| {
-        let what = std::path::absolute(what).unwrap_or_else(|_| what.to_owned());
-        let advice = "the key `migrations` names the folder of the tables' definitions, NNNN_name.sql";
-        AppError::Config(vec![format!("{}: {reason}; {advice}", what.display())])
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| fail(folder, &e))? {
-        let path = entry.map_err(|e| fail(folder, &e))?.path();
-        if path.extension().is_some_and(|e| e == "sql") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.push((name, std::fs::read_to_string(&path).map_err(|e| fail(&path, &e))?));
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        return Err(fail(folder, &"holds no .sql file"));
-    }
-    Ok(files)
-}
-
 impl App {
     /// Checks everything that can be checked without reaching anything. All errors at once.
     pub fn new(settings: Settings, migration_files: &[(String, String)]) -> Result<App, AppError> {
-        let tables = migrations::load(migration_files)
-            .map_err(|errors| AppError::Config(errors.iter().map(ToString::to_string).collect()))?;
-        let mut errors = Vec::new();
-        let plan = Plan::new(&tables, &settings).map_err(|e| errors.extend(e)).ok();
-        let mut locations = Vec::new();
-        for table in &tables {
-            match resolve_location(&settings.storage.url, &table.location) {
-                Ok(path) => locations.push(path),
-                Err(e) => errors.push(format!("{}: table {}: {e}", table.migration, table.name)),
-            }
-        }
-        let entries = tables.iter().map(|t| (t, Wanted::new(t, database(&settings), "", t.location.clone()).table));
-        for (table, entry) in entries {
-            let wrong = catalog::validate(&entry).into_iter();
-            errors.extend(wrong.map(|e| format!("{}: table {}: {e}", table.migration, table.name)));
-        }
-        errors.extend(overlap::overlaps(&tables, &locations, &settings.storage.checkpoint));
-        let Some(plan) = plan.filter(|_| errors.is_empty()) else { return Err(AppError::Config(errors)) };
+        let Declared { tables, plan, locations } = declare(&settings, migration_files)?;
         let metrics = Metrics::new();
         let storage = open_storage(&settings, &metrics)?;
         let catalog = match &settings.metastore {
@@ -118,13 +90,35 @@ impl App {
             }
             None => None,
         };
-        let (plan, new_partitions) = (Arc::new(plan), NewPartitions::new());
-        Ok(App { settings, tables, plan, locations, storage, catalog, new_partitions, metrics })
+        let (new_partitions, partitioned, reads_headers) = (NewPartitions::new(), Arc::default(), plan.wants_headers());
+        Ok(App {
+            settings,
+            tables,
+            plan,
+            locations,
+            storage,
+            catalog,
+            new_partitions,
+            metrics,
+            partitioned,
+            reads_headers,
+        })
+    }
+
+    /// This job with another configuration, on the same services.
+    fn renewed(&self, settings: Settings, migration_files: &[(String, String)]) -> Result<App, AppError> {
+        let Declared { tables, plan, locations } = declare(&settings, migration_files)?;
+        Ok(App { settings, tables, plan, locations, ..self.clone() })
     }
 
     /// The tables in the order of the migrations, each with its directory on the storage.
     pub fn tables(&self) -> impl Iterator<Item = (&Table, &str)> {
         self.tables.iter().zip(self.locations.iter().map(String::as_str))
+    }
+
+    /// What the daemon logs: `logging.level`.
+    pub fn log_level(&self) -> &str {
+        &self.settings.log_level
     }
 
     /// Where files go.
@@ -153,6 +147,17 @@ impl App {
         stop: watch::Receiver<bool>,
         status: watch::Sender<Status>,
     ) -> Result<(), AppError> {
+        self.run_reloading(mode, stop, status, None).await
+    }
+
+    /// The same, taking over the configuration that `reload` brings while it runs.
+    pub async fn run_reloading(
+        &self,
+        mode: Mode,
+        stop: watch::Receiver<bool>,
+        status: watch::Sender<Status>,
+        reload: Option<Reload>,
+    ) -> Result<(), AppError> {
         let incarnation = Uuid::new_v4();
         let (registrar, registered) = watch::channel(RegistrarStatus::default());
         let _telling = self.tell(incarnation, &status, registered);
@@ -170,8 +175,10 @@ impl App {
         let Some(committer) = started else { return Ok(()) };
         let committer = committer?;
         status.send_modify(|s| s.phase = Phase::Running);
-        let result = self.land(mode, committer, stop, status, registrar).await;
-        self.clear_staging(incarnation).await;
+        let result = self.land(mode, committer, stop, (status, registrar), reload).await;
+        if !matches!(result, Err(AppError::Pipeline(PipelineError::Unlanded { .. }))) {
+            self.clear_staging(incarnation).await;
+        }
         result
     }
 
@@ -186,24 +193,14 @@ impl App {
         mode: Mode,
         committer: Committer,
         stop: watch::Receiver<bool>,
-        status: watch::Sender<Status>,
-        registrar: watch::Sender<RegistrarStatus>,
+        (status, registrar): (watch::Sender<Status>, watch::Sender<RegistrarStatus>),
+        reload: Option<Reload>,
     ) -> Result<(), AppError> {
         let until = match mode {
             Mode::Daemon => None,
             Mode::AvailableNow => Some(self.ends().await?),
         };
-        let registrar = self.catalog.as_ref().map(|catalog| {
-            let registered = registrar.subscribe();
-            let (catalog, storage, new) = (catalog.clone(), self.storage.clone(), self.new_partitions.clone());
-            let run = Registrar::run(catalog, storage, self.wanted(), new, COMPARE_EVERY, registrar);
-            (tokio::spawn(run), registered)
-        });
-        let encode = EncodeContext {
-            job: self.settings.job.clone(),
-            plan: self.plan.clone(),
-            locations: self.locations.clone(),
-        };
+        let (wanted, registrar) = self.keep_registered(registrar);
         let sink = self.storage.uri("/");
         let (topics, headers) = (&self.settings.kafka.topics, self.plan.wants_headers());
         let source = KafkaSource::subscribe_with(&self.kafka(), topics, headers, &self.metrics)?;
@@ -211,16 +208,31 @@ impl App {
             source: Box::new(source),
             plan: self.plan.clone(),
             trigger: Trigger::new(&self.settings.trigger),
-            encode: Arc::new(encode),
+            encode: self.encode_context(),
             workers: Workers::new(cores()).map_err(AppError::Start)?,
             memory: Memory::new(self.settings.memory.between()),
             committer,
-            reporter: Reporter::new(&self.settings.job, &sink, status, self.metrics.clone()),
+            reporter: Reporter::new(&self.settings.job, &sink, status.clone(), self.metrics.clone()),
             upkeep: Upkeep::new(self.settings.log.staging_retention, self.settings.log.retention),
             record_gaps: self.settings.kafka.record_gaps,
             until,
         });
-        let result = pipeline.run(stop).await;
+        let pipeline = pipeline.stop_within(self.settings.stop_within);
+        let result = match reload {
+            Some(reload) => {
+                let (planner, plans) = Planner::new();
+                let reloading = Reloading::new(self.clone(), reload, Listeners { planner, wanted, status });
+                tokio::select! {
+                    result = Box::pin(pipeline.with_plans(plans).run(stop)) => result,
+                    never = Box::pin(reloading.run()) => match never {},
+                }
+            }
+            None => {
+                // Live views end with the last sender.
+                drop(status);
+                Box::pin(pipeline.run(stop)).await
+            }
+        };
         if let Some((task, registered)) = registrar {
             wait_for_registration(mode, registered, &self.new_partitions).await;
             task.abort();
@@ -228,9 +240,14 @@ impl App {
         Ok(result?)
     }
 
+    fn encode_context(&self) -> Arc<EncodeContext> {
+        let (job, plan, locations) = (self.settings.job.clone(), self.plan.clone(), self.locations.clone());
+        Arc::new(EncodeContext { job, plan, locations })
+    }
+
     async fn reach_kafka(&self, mode: Mode) -> Result<Vec<TopicPartition>, AppError> {
         let (kafka, topics) = (self.kafka(), self.settings.kafka.topics.clone());
-        let found = blocking(move || partitions_of(&kafka, &topics)).await?;
+        let found = blocking(move || reach(&kafka, &topics)).await?;
         for topic in &self.settings.kafka.topics {
             if !found.iter().any(|tp| *tp.topic == **topic) {
                 let servers = self.settings.kafka.bootstrap_servers.clone();

@@ -29,7 +29,7 @@ impl App {
         let mut lines = self.declared();
         if !offline {
             let (kafka, storage, metastore) =
-                tokio::join!(self.watermarks_of_topics(), self.look_at_storage(), self.look_at_metastore());
+                tokio::join!(self.look_at_kafka(), self.look_at_storage(), self.look_at_metastore());
             let (storage, log) = storage;
             lines.extend(self.kafka_lines(kafka, &log));
             lines.extend(storage);

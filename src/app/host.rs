@@ -1,7 +1,7 @@
 //! The process as the commit sees it, with an ear for partitions that got rows, and for what does not work.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +9,6 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::App;
-use crate::batch::PlannedTable;
 use crate::catalog::{NewPartitions, register_new};
 use crate::checkpoint::Manifest;
 use crate::commit::{Batch, ContentError, DataFile, Host, RealHost};
@@ -22,8 +21,8 @@ use crate::storage::StorageError;
 #[derive(Debug)]
 struct TellingHost {
     new: NewPartitions,
-    /// Those that have partitions; none, if nobody registers them. Another daemon may have some that this one does not know.
-    tables: BTreeSet<String>,
+    /// Another daemon may have partitioned tables that this one does not know; nobody registers any without a metastore.
+    tables: Arc<RwLock<BTreeSet<String>>>,
     metrics: Metrics,
 }
 
@@ -46,7 +45,8 @@ impl Host for TellingHost {
     }
 
     fn published(&self, manifest: &Manifest) {
-        let ours = manifest.files.iter().filter(|file| self.tables.contains(&file.table));
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let ours = manifest.files.iter().filter(|file| tables.contains(&file.table));
         self.new.tell(ours.filter_map(|file| Some((file.table.clone(), file.partition.clone()?))));
     }
 
@@ -65,9 +65,19 @@ impl Host for TellingHost {
 
 impl App {
     pub(super) fn host(&self) -> Arc<dyn Host> {
-        let partitioned = |t: &&PlannedTable| self.catalog.is_some() && !t.partition_sources.is_empty();
-        let tables = self.plan.tables.iter().filter(partitioned).map(|t| t.table.name.clone()).collect();
-        Arc::new(TellingHost { new: self.new_partitions.clone(), tables, metrics: self.metrics.clone() })
+        // Without a metastore nobody would take them.
+        if self.catalog.is_some() {
+            self.listen_for_partitions();
+        }
+        let (new, tables, metrics) = (self.new_partitions.clone(), self.partitioned.clone(), self.metrics.clone());
+        Arc::new(TellingHost { new, tables, metrics })
+    }
+
+    /// Has the host tell of the partitions of these tables too.
+    pub(super) fn listen_for_partitions(&self) {
+        let partitioned = self.plan.tables.iter().filter(|t| !t.partition_sources.is_empty());
+        let names = partitioned.map(|t| t.table.name.clone());
+        self.partitioned.write().unwrap_or_else(PoisonError::into_inner).extend(names);
     }
 
     /// Of a command that ends: registers the partitions of what it has published. Tries once.

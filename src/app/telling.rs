@@ -34,17 +34,11 @@ impl App {
         status: &watch::Sender<Status>,
         registrar: watch::Receiver<RegistrarStatus>,
     ) -> Telling {
-        let wanted = self.wanted();
         status.send_modify(|s| {
             s.process = self.process(incarnation);
-            s.tables = wanted.iter().zip(&self.tables).map(|(w, t)| self.table(w, &t.name)).collect();
+            self.name_tables(s);
         });
         // A series that appears with its first event has no rate then.
-        for declared in &self.tables {
-            for metric in [&table::TABLE_ROWS, &table::TABLE_BYTES, &table::TABLE_FILES] {
-                self.metrics.count(metric, &[&declared.name], 0);
-            }
-        }
         for topic in &self.settings.kafka.topics {
             self.metrics.count(&table::READ, &[topic], 0);
             self.metrics.count(&table::READ_BYTES, &[topic], 0);
@@ -52,6 +46,19 @@ impl App {
         let (status, metrics, new) = (status.clone(), self.metrics.clone(), self.new_partitions.clone());
         let mut teller = Teller { status, metrics, new, registrar, rounds: (0, 0) };
         Telling(tokio::spawn(async move { teller.keep().await }))
+    }
+
+    /// Names the tables that are not named yet, and the trigger: both may come with another configuration.
+    pub(super) fn name_tables(&self, status: &mut Status) {
+        status.process.trigger_interval_seconds = self.settings.trigger.interval.as_secs_f64();
+        for (wanted, declared) in self.wanted().iter().zip(&self.tables) {
+            if status.tables.iter().all(|t| t.name != declared.name) {
+                status.tables.push(self.table(wanted, &declared.name));
+            }
+            for metric in [&table::TABLE_ROWS, &table::TABLE_BYTES, &table::TABLE_FILES] {
+                self.metrics.count(metric, &[&declared.name], 0);
+            }
+        }
     }
 
     fn process(&self, incarnation: Uuid) -> Process {

@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod config;
 mod dead_letters;
 mod demo;
 mod game_api;
@@ -20,10 +21,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::app::{App, read_migrations};
-use crate::config::{self, Settings};
+use crate::app::{App, log_filter, read_migrations};
+use crate::config::{self as configuration, Settings};
 use crate::fault::Fault;
-use crate::observe::{LogFormat, init_logging};
+use crate::observe::{LogFormat, init_logging, set_log_filter};
 
 /// Lands JSON events from Kafka as Parquet in external Hive tables, each event exactly once.
 #[derive(Debug, Parser)]
@@ -35,7 +36,7 @@ struct Cli {
 
 const EX_USAGE: u8 = 64;
 const EXIT_CODES: &str = "Exit codes: 0 done, 64 usage, 65 data, 69 a service cannot be reached, 70 a bug of landfall, \
-                          75 try again, 78 configuration.\nLog level: RUST_LOG=info (or debug, landfall::commit=debug, …).";
+                          75 try again, 78 configuration.\nLog level: RUST_LOG=info (or debug, landfall::commit=debug, …), else `logging.level` of the configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -49,6 +50,8 @@ enum Command {
     Infer(infer::Args),
     /// Looks before a start: configuration, migrations, Kafka, storage, metastore, and what a start would make or change.
     Check(check::Args),
+    /// What the configuration says in the end, and where each value comes from.
+    Config(config::Args),
     /// The seeds' games as an HTTP API, for curl and Apache Bench: each request is logged to a topic as an event.
     GameApi(game_api::Args),
     /// Where the job stands: each partition's offsets and lag, the last batch, each table. Reads only, daemon or not.
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
             Command::Produce(args) => produce::run(args).await,
             Command::Infer(args) => infer::run(args).await,
             Command::Check(args) => check::run(args).await,
+            Command::Config(args) => config::run(args),
             Command::GameApi(args) => game_api::run(args).await,
             Command::Status(args) => status::run(args).await,
             Command::Probe(args) => probe::run(args).await,
@@ -171,7 +175,7 @@ pub fn main() -> ExitCode {
 
 /// The job of these configuration files and the environment.
 fn load_app(files: &[PathBuf]) -> Result<App, Failure> {
-    app_of(config::load(files, config::environment())?)
+    app_of(configuration::load(files, configuration::environment())?)
 }
 
 /// The job of these settings and their migrations.
@@ -187,8 +191,20 @@ fn start_logging(format: Format, default_filter: &str) -> bool {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
     };
-    // The clients tell every failed reconnect, several times; what matters of it landfall says itself, once.
-    let quiet = "librdkafka=off,rdkafka=off,hdfs_native=off,volo=off,volo_thrift=off";
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| format!("{default_filter},{quiet}"));
-    init_logging(format, &filter)
+    init_logging(format, &rust_log().unwrap_or_else(|| log_filter(default_filter)))
+}
+
+/// Logs by the configuration's level, unless the environment says otherwise.
+fn follow_log_level(level: &str) -> Result<(), Failure> {
+    match rust_log() {
+        Some(_) => Ok(()),
+        None => {
+            set_log_filter(&log_filter(level)).map_err(|e| Failure::new(format!("logging.level: {e}"), Fault::Config))
+        }
+    }
+}
+
+/// What the environment wants logged.
+fn rust_log() -> Option<String> {
+    std::env::var("RUST_LOG").ok()
 }

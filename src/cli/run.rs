@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::live::available_now_bar;
-use super::{Failure, Format, load_app, signals, start_logging};
-use crate::app::{App, AppError, Mode, Serving};
+use super::{Failure, Format, follow_log_level, load_app, signals, start_logging};
+use crate::app::{App, AppError, Mode, Reload, Serving};
 use crate::fault::Fault;
 use crate::observe::Status;
 
@@ -17,6 +17,7 @@ use crate::observe::Status;
   landfall run
   landfall run --config config/default.toml --config production.toml
   LANDFALL__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 landfall run
+  kill -HUP …                           # the daemon reads configuration and migrations again, for its next batch
   landfall run --available-now          # a batch job: lands all there is, then exits 0
   landfall run --available-now --success-files --config examples/game-events-batch/landfall.toml")]
 pub(super) struct Args {
@@ -39,7 +40,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // The bar on a terminal says what a line for each batch would say.
     let bar = args.available_now && matches!(args.log_format, Format::Auto) && std::io::stderr().is_terminal();
     let json = start_logging(args.log_format, if bar { "warn" } else { "info" });
-    let result = land(args).await;
+    let result = land(args, bar).await;
     result.map_err(|mut failure| {
         if json {
             // Who tails structured logs must find there why the daemon ended.
@@ -51,15 +52,20 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     })
 }
 
-async fn land(args: Args) -> Result<(), Failure> {
+async fn land(args: Args, bar: bool) -> Result<(), Failure> {
     let app = load_app(&args.config)?;
+    if !bar {
+        follow_log_level(app.log_level())?;
+    }
     let (_stop, stopped) = signals::stop_flag();
     let (status, watched) = watch::channel(Status::default());
     let mode = if args.available_now { Mode::AvailableNow } else { Mode::Daemon };
     // Up before anything is reached: a start that waits for a service says so there.
     let _serving = serve(&app, mode, watched.clone()).await?;
     let bar = args.available_now.then(|| tokio::spawn(available_now_bar(watched)));
-    let result = app.run(mode, stopped.clone(), status).await;
+    // A batch run is over before a change matters.
+    let reload = (mode == Mode::Daemon).then(|| Reload::new(&args.config, signals::hangups()));
+    let result = app.run_reloading(mode, stopped.clone(), status, reload).await;
     if let Some(bar) = bar {
         // It ends with the status' sender; a bar that panics is no reason to fail the run.
         _ = bar.await;

@@ -1,4 +1,5 @@
-//! SIGTERM and Ctrl-C: the first asks for a graceful stop, the second ends the process at once.
+//! SIGTERM and Ctrl-C: the first asks for a graceful stop, the second ends the process at once. SIGHUP: the configuration is
+//! to be read again.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -29,4 +30,20 @@ pub(super) fn stop_flag() -> (watch::Sender<bool>, watch::Receiver<bool>) {
         (Err(e), _) | (_, Err(e)) => warn!(error = %e, "signals are not handled: a stop ends the process at once"),
     }
     (sender, receiver)
+}
+
+/// Counts SIGHUPs, which end the process no more.
+pub(super) fn hangups() -> watch::Receiver<u64> {
+    let (sender, receiver) = watch::channel(0);
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            tokio::spawn(async move {
+                while hangup.recv().await.is_some() {
+                    sender.send_modify(|count| *count += 1);
+                }
+            });
+        }
+        Err(e) => warn!(error = %e, "SIGHUP is not handled: a restart reads another configuration"),
+    }
+    receiver
 }

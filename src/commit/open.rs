@@ -68,16 +68,22 @@ impl Log {
     /// Opens the job's log, or begins it at `starts`. Partitions that are not in `starts` begin with their oldest
     /// message. Several daemons may do this at once: each file is put once, and the first one counts.
     pub async fn open(&self, job: &Job, starts: &[(TopicPartition, Offset)]) -> Result<Opened, LogError> {
-        let file = self.job_file(job).await?;
-        for (table, dir) in &job.tables {
-            self.claim_table(&file, table, dir).await?;
-        }
+        let file = self.claim_tables(job).await?;
         let first_start = !self.exists().await?;
         if first_start {
             self.begin_log(file.id, starts).await?;
         }
         let state = self.reopen(file.id).await?;
         Ok(Opened { job: file, state, first_start })
+    }
+
+    /// Claims the job's tables for it, whose directories are there, and gives its file, which is made if there is none.
+    pub async fn claim_tables(&self, job: &Job) -> Result<JobFile, LogError> {
+        let file = self.job_file(job).await?;
+        for (table, dir) in &job.tables {
+            self.claim_table(&file, table, dir).await?;
+        }
+        Ok(file)
     }
 
     /// Reads the log from its newest epoch on, and publishes its last slot. Of the others, old ones mostly, the process

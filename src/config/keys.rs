@@ -108,7 +108,7 @@ const NAME: &str = "letters, digits and _";
 const SOURCE: &str = "a JSON field's name, a path of names such as $.a.b, or kafka.value, kafka.key, kafka.timestamp, kafka.topic, kafka.partition, kafka.offset, kafka.headers, batch.id; or date(…), hour(…) of kafka.timestamp, a field or a path";
 
 #[rustfmt::skip]
-const KEYS: [Key; 42] = [
+const KEYS: [Key; 45] = [
     key("job", Text(scalar::job), "landfall", "letters, digits, `.`, `_`, `-`, the first a letter or digit",
         "The job's name: in file footers, owner files and the consumer group's name."),
     key("migrations", Text(scalar::some_text), "migrations", "a folder's path",
@@ -180,6 +180,15 @@ const KEYS: [Key; 42] = [
         "When more of the last messages are dead letters, reading pauses until a restart; never below 20 of them."),
     free("messages.max_dead_letters_per_minute", Count, "none", "",
         "When there are more dead letters within a minute, reading pauses until the minute has passed."),
+
+    key("logging.level", Text(scalar::log_level), "info", "off, error, warn, info, debug or trace; also by target, such as info,landfall::commit=debug",
+        "What the daemon logs. `RUST_LOG` goes before it at the start."),
+
+    key("reload.watch", Bool, "false", "",
+        "Read the configuration and the migrations again when one of their files has changed; on SIGHUP that is done in any case."),
+
+    key("shutdown.timeout", Duration, "25s", "",
+        "How long a stop may take to land what was read; what is not landed then is read again by the next start, and the exit code is 75."),
 
     free("tables.<table>.when", Condition, "every message", "{ field = \"…\", equals = \"…\" } and the like, see below",
         "Which messages the table takes. A later file or variable replaces it as a whole."),

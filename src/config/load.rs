@@ -8,6 +8,7 @@ use super::keys::find;
 use super::parse::parse;
 use super::problem::{ConfigError, Problem};
 use super::reader::text;
+use super::secret_file::read_named_files;
 use super::settings::Settings;
 use super::tree::{Node, Origin, Value, join_path, merge};
 
@@ -62,7 +63,7 @@ pub fn migrations_folder(files: &[PathBuf], env: impl Iterator<Item = (String, S
 }
 
 /// All layers in one tree, what is wrong with them, and whether every file could be read.
-fn read_all(
+pub(super) fn read_all(
     files: &[PathBuf],
     env: impl Iterator<Item = (String, String)>,
     default_file: &Path,
@@ -95,7 +96,10 @@ fn read_all(
     let ours: BTreeMap<String, String> = env.filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
     for (name, value) in ours {
         match read_variable(&name, value) {
-            Ok(layer) => merge(&mut root, layer, &mut Vec::new(), &mut problems),
+            Ok(mut layer) => {
+                tidy(&mut layer, &mut problems);
+                merge(&mut root, layer, &mut Vec::new(), &mut problems);
+            }
             Err(problem) => problems.push(problem),
         }
     }
@@ -148,6 +152,7 @@ fn tidy(root: &mut Node, problems: &mut Vec<Problem>) {
         if let Some(Node { value: Value::Table(entries), .. }) = section {
             let mut flat = Vec::new();
             flatten(std::mem::take(entries), "", &mut flat);
+            let flat = read_named_files(flat, &path, problems);
             insert_each_once(entries, flat.into_iter(), &path, problems);
         }
     }

@@ -142,6 +142,20 @@ pub(super) fn thrift_uris_or_empty(text: &str) -> Result<String, String> {
     Ok(each?.join(","))
 }
 
+/// Levels, of all or of a target, as `RUST_LOG` has them.
+pub(super) fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let wrong = |part: &&str| {
+        let (target, level) = part.split_once('=').unwrap_or(("all", part));
+        let named = !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+        !named || !LEVELS.contains(&level.to_ascii_lowercase().as_str())
+    };
+    match text.split(',').map(str::trim).find(wrong) {
+        Some(part) => Err(format!("{part:?} is not a level")),
+        None => Ok(text.to_owned()),
+    }
+}
+
 /// `/a/b`; comes back without a slash at the end.
 pub(super) fn absolute_path(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');

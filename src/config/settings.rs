@@ -37,6 +37,12 @@ pub struct Settings {
     pub metastore: Option<Metastore>,
     /// `[messages]`
     pub messages: Messages,
+    /// `logging.level`: as in `RUST_LOG`, which goes before it. Default `info`.
+    pub log_level: String,
+    /// `reload.watch`: whether files that change are read again. Default false.
+    pub watch_files: bool,
+    /// `shutdown.timeout`: how long a stop may take to land what was read. Default 25 s.
+    pub stop_within: Duration,
     /// `[tables.NAME]` by lower-case name; without `tables."*"`, whose columns are in [`Settings::any_table`].
     pub tables: BTreeMap<String, TableSettings>,
     /// `[tables."*"].columns`: sources of the columns of these names in every table, unless the table says otherwise.

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+
+/// The filter of the process's logging, once it is set up.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,9 +35,10 @@ pub fn init_logging(format: LogFormat, filter: &str) -> bool {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
     // A second call, as in tests, is refused; the first one stays.
-    _ = if text {
+    let set_up = if text {
         let fields = tracing_subscriber::fmt::format::debug_fn(|w, field, value| match field.name() {
             "message" => write!(w, "{value:?}"),
             // The readable line says it all; the record is for machines.
@@ -45,7 +50,19 @@ pub fn init_logging(format: LogFormat, filter: &str) -> bool {
     } else {
         registry.with(JsonLines).try_init()
     };
+    if set_up.is_ok() {
+        // Only the one that was set up comes here.
+        _ = FILTER.set(handle);
+    }
     !text
+}
+
+/// Logs by another filter from now on. An error says what is wrong with it, or that logging was not set up by
+/// [`init_logging`]; then all stays as it was.
+pub fn set_log_filter(filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|e| e.to_string())?;
+    let handle = FILTER.get().ok_or("logging is not set up")?;
+    handle.reload(filter).map_err(|e| e.to_string())
 }
 
 /// One JSON object a line. The field `progress` is JSON itself and goes in as such, not as an escaped string.

@@ -11,6 +11,7 @@ use super::letters::DeadLetters;
 use super::outages::Outage;
 use super::partitions::PartitionStatus;
 use super::progress::Progress;
+use super::reload::ConfigStatus;
 use super::tables::TableStatus;
 use super::time::Time;
 use crate::model::Accounting;
@@ -53,6 +54,10 @@ pub struct Status {
     pub stopped: Vec<String>,
     /// Why reading is paused: too many dead letters.
     pub paused: Option<String>,
+    /// What Kafka refuses, if it does: to let us in, or to let us read.
+    pub denied: Option<String>,
+    /// Which configuration is in force.
+    pub config: ConfigStatus,
     /// The Kafka partitions of this process, by topic and number.
     pub partitions: Vec<PartitionStatus>,
     /// The tables, in the order of the migrations.

@@ -1,5 +1,7 @@
 //! Why a pipeline ends early.
 
+use std::time::Duration;
+
 use crate::batch::PushError;
 use crate::commit::LogError;
 use crate::fault::Fault;
@@ -18,6 +20,18 @@ pub enum PipelineError {
     /// More dead letters than the configuration allows, in a bounded run.
     #[error("{0}")]
     Ceiling(String),
+    /// A stop took too long.
+    #[error(
+        "the stop took longer than shutdown.timeout, which is {} s: {messages} messages that were read are not landed, \
+         and the next start reads them again. The storage is slow or away; what was said of it stands above",
+        limit.as_secs_f64()
+    )]
+    Unlanded {
+        /// Messages read and not landed, as far as is known.
+        messages: u64,
+        /// How long the stop might take.
+        limit: Duration,
+    },
     /// Offsets do not chain: a bug.
     #[error("{0}")]
     Chain(#[from] BrokenChain),
@@ -35,6 +49,8 @@ impl PipelineError {
         match self {
             PipelineError::Message(e) => e.fault(),
             PipelineError::Ceiling(_) => Fault::BadData,
+            // The next start goes on from the log, as after another daemon went ahead.
+            PipelineError::Unlanded { .. } => Fault::Fenced,
             PipelineError::Chain(_) | PipelineError::Unaccounted(_) => Fault::Bug,
             PipelineError::Log(e) => e.fault(),
             PipelineError::Source(e) => e.fault(),

@@ -67,21 +67,18 @@ pub(super) struct Intake {
     next: HashMap<TopicPartition, Next>,
     unit: Unit,
     held: Held,
-    decoding: VecDeque<oneshot::Receiver<Decoded>>,
+    /// Units under way, with their messages.
+    decoding: VecDeque<(usize, oneshot::Receiver<Decoded>)>,
     /// What knows routes already.
     spare: Arc<Mutex<Vec<BatchBuffer>>>,
 }
 
 impl Intake {
     pub(super) fn new(plan: Arc<Plan>, workers: Workers, memory: Memory, until: Option<Until>) -> Intake {
-        let limits = match plan.messages.has_ceiling() {
-            true => (1, 1, 1),
-            false => (UNIT_MESSAGES, UNIT_BYTES, UNITS * workers.threads()),
-        };
         Intake {
+            limits: limits(&plan, &workers),
             plan,
             workers,
-            limits,
             held: memory.hold(),
             memory,
             until,
@@ -90,6 +87,14 @@ impl Intake {
             decoding: VecDeque::new(),
             spare: Arc::default(),
         }
+    }
+
+    /// Goes on by another plan where reading stands. Nothing may be under way.
+    pub(super) fn go_on_with(&mut self, plan: Arc<Plan>) {
+        debug_assert!(self.is_empty(), "messages of two plans in a batch");
+        self.limits = limits(&plan, &self.workers);
+        self.plan = plan;
+        self.spare = Arc::default();
     }
 
     /// Sets where reading of a partition begins, in the `incarnation` of its topic.
@@ -124,6 +129,7 @@ impl Intake {
             return;
         }
         let unit = std::mem::take(&mut self.unit);
+        let messages = unit.messages;
         let held = std::mem::replace(&mut self.held, self.memory.hold());
         let (sender, receiver) = oneshot::channel();
         let (plan, until, spare) = (self.plan.clone(), self.until.clone(), self.spare.clone());
@@ -139,12 +145,12 @@ impl Intake {
             // Nobody waits for what was read of an assignment that is gone.
             _ = sender.send(Decoded { piece, buried, error, took: begun.elapsed(), _held: held });
         });
-        self.decoding.push_back(receiver);
+        self.decoding.push_back((messages, receiver));
     }
 
     /// The next unit that is decoded; for ever, if none is. Cancel-safe.
     pub(super) async fn decoded(&mut self) -> Decoded {
-        let Some(first) = self.decoding.front_mut() else { return std::future::pending().await };
+        let Some((_, first)) = self.decoding.front_mut() else { return std::future::pending().await };
         let decoded = first.await;
         self.decoding.pop_front();
         decoded.expect("a worker sends what it decoded, and a panic in it ends the process")
@@ -153,6 +159,11 @@ impl Intake {
     /// How long until what was gathered is to be decoded, if something was.
     pub(super) fn due(&self) -> Option<Duration> {
         Some(UNIT_AGE.saturating_sub(self.unit.since?.elapsed()))
+    }
+
+    /// Messages that are under way.
+    pub(super) fn messages(&self) -> u64 {
+        (self.unit.messages + self.decoding.iter().map(|(messages, _)| messages).sum::<usize>()) as u64
     }
 
     /// Whether nothing is under way.
@@ -176,6 +187,14 @@ impl Intake {
     pub(super) fn clear(&mut self) {
         self.drop_undecoded();
         self.next.clear();
+    }
+}
+
+/// Messages, bytes and units at a time.
+fn limits(plan: &Plan, workers: &Workers) -> (usize, usize, usize) {
+    match plan.messages.has_ceiling() {
+        true => (1, 1, 1),
+        false => (UNIT_MESSAGES, UNIT_BYTES, UNITS * workers.threads()),
     }
 }
 

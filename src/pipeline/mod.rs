@@ -4,12 +4,14 @@
 
 mod brake;
 mod content;
+mod deadline;
 mod error;
 mod intake;
 mod lane;
 pub mod letters;
 mod look;
 mod memory;
+mod next_plan;
 mod parts;
 mod positions;
 mod record;
@@ -28,12 +30,14 @@ use tracing::{debug, info, warn};
 use brake::{Brake, advice};
 pub use content::EncodeContext;
 use content::OpenBatch;
+use deadline::Deadline;
 pub use error::PipelineError;
 use intake::{Decoded, Intake};
 pub use lane::file_options;
 pub use memory::Memory;
+pub use next_plan::{NextPlan, NextPlans, Planner};
 pub use parts::Parts;
-use positions::{LogPosition, Positions};
+use positions::{LogPosition, Positions, names};
 pub use report::Reporter;
 pub use work::Upkeep;
 use work::{Done, Sealed, Work, wait_for};
@@ -78,6 +82,8 @@ pub struct Pipeline {
     stopping: bool,
     /// Whether the status says that reading is paused, and that the pipeline is to end.
     told: (bool, bool),
+    deadline: Deadline,
+    plans: NextPlans,
 }
 
 impl Pipeline {
@@ -108,6 +114,8 @@ impl Pipeline {
             failure: None,
             stopping: false,
             told: (false, false),
+            deadline: Deadline::default(),
+            plans: NextPlans::default(),
         }
     }
 
@@ -116,6 +124,7 @@ impl Pipeline {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
         loop {
             self.start_work()?;
+            self.change_plan();
             if self.finished() {
                 break;
             }
@@ -136,10 +145,13 @@ impl Pipeline {
                     drop(asked);
                     info!("stopping: landing what is buffered");
                     self.stopping = true;
+                    self.deadline.begin();
                 }
+                () = self.deadline.passed() => break,
                 done = wait_for(&mut self.task) => self.finish_work(done)?,
                 decoded = self.intake.decoded(), if takes_rows => self.add(decoded)?,
                 event = self.source.next(wants_data) => self.take(event)?,
+                () = self.plans.come() => {}
                 () = self.memory.freed(), if !wants_data || !takes_rows => {}
                 () = tokio::time::sleep(unit_due.unwrap_or_default()), if unit_due.is_some() => self.intake.decode(),
                 () = tokio::time::sleep(Duration::from_secs(1)), if self.positions.bounded() => {}
@@ -150,8 +162,7 @@ impl Pipeline {
             }
         }
         self.look();
-        self.source.stop().await;
-        self.failure.map_or(Ok(()), Err)
+        self.end().await
     }
 
     fn finished(&self) -> bool {
@@ -185,7 +196,7 @@ impl Pipeline {
         let all_read = self.positions.all_read(Instant::now());
         let flush = self.stopping || all_read || self.flushing.is_some();
         let tick = !self.is_empty() && self.begun.elapsed() >= self.trigger.tick_after(self.opened_at);
-        self.closing = (flush || self.closing || tick) && !self.is_empty();
+        self.closing = (flush || self.closing || tick || self.plans.is_due()) && !self.is_empty();
         if self.closing {
             self.intake.decode();
         }
@@ -220,6 +231,7 @@ impl Pipeline {
     fn seal(&mut self) -> Result<Sealed, PipelineError> {
         let since = Instant::now();
         let (read, batch) = self.open.seal(Some(&self.workers));
+        self.deadline.committing = read.accounting.read;
         let records: u64 = read.partitions.iter().map(|p| p.records).sum();
         if !read.accounting.balances() || read.accounting.read != records {
             return Err(PipelineError::Unaccounted(read.accounting));
@@ -234,6 +246,7 @@ impl Pipeline {
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {
         self.task = None;
+        self.deadline.committing = 0;
         match done {
             Done::CaughtUp(result) => {
                 result?;
@@ -327,6 +340,7 @@ impl Pipeline {
             // Of an assignment that is no longer ours.
             Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}
             Some(Event::Stopped { error }) => self.halt(error),
+            Some(Event::Denied(why)) => self.reporter.denied(why),
             Some(Event::Failed(error)) => return Err(error.into()),
             None => return Err(SourceError::Fatal("the consumer thread has ended".to_owned()).into()),
         }
@@ -375,8 +389,4 @@ impl Pipeline {
         self.reporter.forgot();
         self.closing = false;
     }
-}
-
-fn names(partitions: &[TopicPartition]) -> Vec<String> {
-    partitions.iter().map(ToString::to_string).collect()
 }

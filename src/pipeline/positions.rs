@@ -189,6 +189,10 @@ impl Positions {
     }
 }
 
+pub(super) fn names(partitions: &[TopicPartition]) -> Vec<String> {
+    partitions.iter().map(ToString::to_string).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

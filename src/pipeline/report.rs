@@ -151,6 +151,12 @@ impl Reporter {
         self.status.send_modify(|s| s.stopped.push(error.to_string()));
     }
 
+    /// What Kafka refuses, if it does.
+    pub(super) fn denied(&self, why: Option<SourceError>) {
+        let why = why.map(|e| e.to_string());
+        self.status.send_if_modified(|s| std::mem::replace(&mut s.denied, why.clone()) != why);
+    }
+
     pub(super) fn revived(&self, partitions: &[TopicPartition]) {
         let of = |text: &str| partitions.iter().any(|tp| text.starts_with(&format!("{tp}:")));
         self.status.send_modify(|s| s.stopped.retain(|text| !of(text)));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::access::Asking;
 use super::port::SourceError;
 use crate::config::settings;
 use crate::model::TopicPartition;
@@ -48,16 +48,23 @@ impl KafkaConfig {
 
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
+        self.add_base(&mut config);
+        config
+    }
+
+    /// Not by reading one configuration into another: what the library gives out has no secrets in it.
+    fn add_base(&self, config: &mut ClientConfig) {
         config.set("client.id", "landfall");
         // How late it notices that a broker is back; librdkafka's 10 s are more than all the rest takes then.
         config.set("reconnect.backoff.max.ms", "1000");
         // A broker that says nothing is one that is away, and the log must not be silent for librdkafka's minute.
         config.set("socket.timeout.ms", "20000");
+        // OpenSSL is built in, and its own default is a folder of the machine that built it.
+        config.set("ssl.ca.location", "probe");
         for (k, v) in &self.properties {
             config.set(k, v);
         }
         config.set("bootstrap.servers", &self.bootstrap_servers);
-        config
     }
 
     /// The consumer's configuration. What stands behind `properties` belongs to landfall: offsets live in the log only.
@@ -76,9 +83,7 @@ impl KafkaConfig {
         for (name, value) in self.queue_limits() {
             config.set(name, value.to_string());
         }
-        for (k, v) in self.base().config_map() {
-            config.set(k, v);
-        }
+        self.add_base(&mut config);
         config.set("group.id", &self.group_id);
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
@@ -123,18 +128,18 @@ impl KafkaConfig {
         settings.iter().for_each(|(name, value)| _ = client.set(*name, *value));
         let producer: ThreadedProducer<C> = client.create_with_context(context).map_err(|e| bad_config(&e))?;
         let metadata = producer.client().fetch_metadata(Some(topic), self.connect_timeout);
-        let metadata = metadata.map_err(|e| self.unreachable(&e))?;
+        let metadata = metadata.map_err(|e| self.denied(topic).unwrap_or_else(|| self.unreachable(describe(&e))))?;
         if metadata.topics().iter().any(|t| t.error().is_some()) {
             return Err(SourceError::NoTopic { topic: topic.to_owned(), servers: self.bootstrap_servers.clone() });
         }
         Ok(producer)
     }
 
-    pub(super) fn unreachable(&self, e: &KafkaError) -> SourceError {
+    pub(super) fn unreachable(&self, reason: String) -> SourceError {
         SourceError::Unreachable {
             servers: self.bootstrap_servers.clone(),
             seconds: self.connect_timeout.as_secs(),
-            reason: describe(e),
+            reason,
         }
     }
 }
@@ -149,39 +154,19 @@ pub(super) fn describe(e: &KafkaError) -> String {
     }
 }
 
-fn bad_config(e: &KafkaError) -> SourceError {
+pub(super) fn bad_config(e: &KafkaError) -> SourceError {
     SourceError::Config(describe(e))
 }
 
 /// All partitions of the topics, those that exist; asks the brokers for at most `connect_timeout`. Blocking.
 /// A topic that does not exist has no partitions in the answer.
 pub fn partitions_of(config: &KafkaConfig, topics: &[String]) -> Result<Vec<TopicPartition>, SourceError> {
-    let consumer: BaseConsumer = config.base().create().map_err(|e| bad_config(&e))?;
-    all_partitions(&consumer, config, topics)
+    visible(&config.asking()?, topics)
 }
 
-fn all_partitions(
-    consumer: &BaseConsumer,
-    config: &KafkaConfig,
-    topics: &[String],
-) -> Result<Vec<TopicPartition>, SourceError> {
-    let until = Instant::now() + config.connect_timeout;
-    let mut found = Vec::new();
-    for topic in topics {
-        let metadata = loop {
-            let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
-            match consumer.fetch_metadata(Some(topic), left.min(Duration::from_secs(5))) {
-                Ok(metadata) => break metadata,
-                Err(e) if Instant::now() >= until => return Err(config.unreachable(&e)),
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
-            }
-        };
-        for t in metadata.topics().iter().filter(|t| t.error().is_none()) {
-            found.extend(t.partitions().iter().map(|p| TopicPartition::new(t.name(), p.id())));
-        }
-    }
-    found.sort();
-    Ok(found)
+fn visible(asking: &Asking<'_>, topics: &[String]) -> Result<Vec<TopicPartition>, SourceError> {
+    let found = asking.partitions(topics)?;
+    found.refused.into_iter().next().map_or(Ok(found.partitions), Err)
 }
 
 /// The offsets after the newest message of every partition of the topics. Blocking.
@@ -194,13 +179,9 @@ pub fn watermarks(
     config: &KafkaConfig,
     topics: &[String],
 ) -> Result<BTreeMap<TopicPartition, (i64, i64)>, SourceError> {
-    let consumer: BaseConsumer = config.base().create().map_err(|e| bad_config(&e))?;
-    let partitions = all_partitions(&consumer, config, topics)?;
-    let marks = partitions.into_iter().map(|tp| {
-        let marks = consumer.fetch_watermarks(&tp.topic, tp.partition, config.connect_timeout);
-        marks.map(|marks| (tp, marks)).map_err(|e| config.unreachable(&e))
-    });
-    marks.collect()
+    let asking = config.asking()?;
+    let partitions = visible(&asking, topics)?;
+    asking.watermarks(&partitions)
 }
 
 /// Keeps the first failed delivery: the client itself counts such a message as done.
@@ -258,6 +239,8 @@ impl Producer {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::consumer::BaseConsumer;
+
     use super::*;
 
     fn config(queue_bytes: u64, properties: &[(&str, &str)]) -> KafkaConfig {
@@ -290,6 +273,8 @@ mod tests {
                 assert!(made.is_ok(), "{properties:?} with {queue_bytes}: {:?}", made.err());
             }
         }
+        let native = config(0, &[("sasl.password", "pa55")]).consumer().create_native_config().unwrap();
+        assert_eq!(native.get("sasl.password").unwrap(), "pa55", "not what is shown in its place");
         let native = config(32 << 20, &[]).consumer().create_native_config().unwrap();
         let of = |name| native.get(name).unwrap();
         assert_eq!((of("queued.max.messages.kbytes"), of("queued.min.messages")), ("16384".into(), "32768".into()));

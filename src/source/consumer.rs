@@ -13,11 +13,13 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, info, warn};
 
+use super::access::Ear;
 use super::client::{KafkaConfig, describe};
 use super::ends::{Ends, Shared};
 use super::polling::{Closed, Reader};
 use super::port::{Assignment, Event, Hold, SourceError, Start};
 use super::position::Position;
+use super::refusal::Refusals;
 use crate::model::{Offset, TopicPartition};
 use crate::observe::{Metrics, Service};
 
@@ -46,11 +48,13 @@ pub(super) enum Command {
 pub(super) struct Context {
     rebalances: Mutex<VecDeque<Option<Vec<TopicPartition>>>>,
     control: Sender<Event>,
+    ear: Ear,
 }
 
 impl ClientContext for Context {
-    fn error(&self, _: KafkaError, _: &str) {
-        // Every error comes out of `poll` too, and is told there, once.
+    fn error(&self, error: KafkaError, reason: &str) {
+        // Every error comes out of `poll` too, and is told there, once; only the reason does not.
+        self.ear.hear(&error, reason);
     }
 }
 
@@ -108,6 +112,8 @@ pub(super) struct ConsumerThread {
     looked_at: Instant,
     /// Any of ours.
     topic: String,
+    config: KafkaConfig,
+    refusals: Refusals,
 }
 
 impl ConsumerThread {
@@ -120,7 +126,7 @@ impl ConsumerThread {
     ) -> Result<ConsumerThread, SourceError> {
         let Out { data, control, view, metrics } = out;
         let refused = |e: KafkaError| SourceError::Config(describe(&e));
-        let context = Context { rebalances: Mutex::default(), control: control.clone() };
+        let context = Context { rebalances: Mutex::default(), control: control.clone(), ear: Ear::default() };
         let consumer: BaseConsumer<Context> = config.consumer().create_with_context(context).map_err(refused)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>()).map_err(refused)?;
         let consumer = Arc::new(consumer);
@@ -128,6 +134,7 @@ impl ConsumerThread {
         Ok(ConsumerThread {
             reader: Reader::new(consumer, headers),
             ends,
+            refusals: Refusals::new(control.clone(), topics.len()),
             data,
             control,
             view,
@@ -145,6 +152,7 @@ impl ConsumerThread {
             troubled: false,
             looked_at: Instant::now(),
             topic: topics.first().cloned().unwrap_or_default(),
+            config: config.clone(),
         })
     }
 
@@ -214,6 +222,7 @@ impl ConsumerThread {
             return self.assign_later(wanted, "assign partitions", &e);
         }
         self.said.clear();
+        self.refusals.assigned();
         self.metrics.over(Service::Kafka, READ);
         self.metrics.over(Service::Kafka, FIND_TOPICS);
         if std::mem::take(&mut self.paused) {
@@ -314,6 +323,7 @@ impl ConsumerThread {
         let (chunk, closed) = self.reader.fill();
         if !chunk.is_empty() {
             self.brokers_answer();
+            self.refusals.read(&chunk);
             self.waiting.push_back(Event::Messages { session: self.session, chunk });
         }
         match closed {
@@ -345,7 +355,12 @@ impl ConsumerThread {
     }
 
     fn tell(&mut self, error: &KafkaError) {
-        match error.rdkafka_error_code() {
+        let code = error.rdkafka_error_code();
+        let reason = code.and_then(|code| self.reader.consumer().context().ear.reason(code));
+        if let Some(refusal) = code.and_then(|code| self.config.refusal(code, reason)) {
+            return self.refusals.heard(refusal);
+        }
+        match code {
             // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.assign_again(),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
@@ -386,6 +401,7 @@ impl ConsumerThread {
     }
 
     fn brokers_answer(&mut self) {
+        self.refusals.answered();
         if let Some(since) = self.down_since.take() {
             self.troubled = true;
             info!(outage_seconds = since.elapsed().as_secs_f64(), "Kafka answers again");

@@ -1,5 +1,6 @@
 //! Where messages come from: one small port, Kafka behind it, and a memory twin.
 
+mod access;
 mod acknowledged;
 mod client;
 mod consumer;
@@ -10,8 +11,10 @@ mod memory;
 mod polling;
 mod port;
 mod position;
+mod refusal;
 mod sample;
 
+pub use access::{Look, look, reach};
 pub use acknowledged::{AcknowledgedProducer, Sent};
 pub use client::{KafkaConfig, Producer, end_offsets, partitions_of, watermarks};
 pub use embedded::EmbeddedKafka;

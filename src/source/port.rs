@@ -77,6 +77,8 @@ pub enum Event {
         /// Why, and what to do.
         error: SourceError,
     },
+    /// Kafka refuses what cannot be done without, and is asked again and again; or not any more.
+    Denied(Option<SourceError>),
     /// The source is finished: it cannot go on by itself.
     Failed(SourceError),
 }
@@ -139,7 +141,7 @@ pub trait Source: Send {
 pub enum SourceError {
     /// The brokers do not answer.
     #[error(
-        "no Kafka broker of {servers} answered within {seconds} s: {reason}. Check kafka.bootstrap_servers, and that the broker's advertised.listeners can be reached from here"
+        "no Kafka broker of {servers} answered within {seconds} s: {reason}. Check kafka.bootstrap_servers, that the broker's advertised.listeners can be reached from here, and that security.protocol of kafka.properties, with its ssl.… and sasl.…, is what that port wants"
     )]
     Unreachable {
         /// Bootstrap servers.
@@ -148,6 +150,33 @@ pub enum SourceError {
         seconds: u64,
         /// What the client said.
         reason: String,
+    },
+    /// The brokers do not let us in.
+    #[error("Kafka at {servers} does not let landfall in: {reason}. {advice}")]
+    Denied {
+        /// Bootstrap servers.
+        servers: String,
+        /// What the client said.
+        reason: String,
+        /// What to look at.
+        advice: &'static str,
+    },
+    /// The brokers let us in, but not do what a daemon does.
+    #[error(
+        "Kafka at {servers} does not allow this user to read {resource} {name}. Give it the right, for example: kafka-acls \
+         --bootstrap-server {servers} --add --allow-principal 'User:{user}' --operation {operation} --{resource} '{name}'"
+    )]
+    Forbidden {
+        /// Bootstrap servers.
+        servers: String,
+        /// Whom the brokers know us as, if that is known.
+        user: String,
+        /// What is not allowed.
+        operation: &'static str,
+        /// `topic` or `group`.
+        resource: &'static str,
+        /// Its name.
+        name: String,
     },
     /// The client refuses the configuration.
     #[error("kafka.properties: {0}")]
@@ -238,7 +267,10 @@ impl SourceError {
     pub fn fault(&self) -> Fault {
         match self {
             SourceError::Unreachable { .. } => Fault::Retry,
-            SourceError::Config(_) | SourceError::NoTopic { .. } => Fault::Config,
+            SourceError::Config(_)
+            | SourceError::NoTopic { .. }
+            | SourceError::Denied { .. }
+            | SourceError::Forbidden { .. } => Fault::Config,
             SourceError::Gap { .. } | SourceError::Truncated { .. } | SourceError::Replaced { .. } => Fault::BadData,
             SourceError::Fatal(_) => Fault::Retry,
         }

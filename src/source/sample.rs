@@ -49,7 +49,7 @@ pub fn newest_messages(
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unread.retain(|tp| tp.partition != partition);
             }
-            Some(Err(e)) if heard.elapsed() > config.connect_timeout => return Err(config.unreachable(&e)),
+            Some(Err(e)) if heard.elapsed() > config.connect_timeout => return Err(config.unreachable(describe(&e))),
             Some(Err(_)) => {}
             None if heard.elapsed() > config.connect_timeout => {
                 let (servers, seconds) = (config.bootstrap_servers.clone(), config.connect_timeout.as_secs());

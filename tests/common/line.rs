@@ -11,7 +11,7 @@ use landfall::config::{Settings, load_embedded};
 use landfall::encode::read_back;
 use landfall::model::TopicPartition;
 use landfall::observe::{Metrics, Status};
-use landfall::pipeline::{EncodeContext, Memory, Parts, Pipeline, PipelineError, Reporter, Upkeep, Workers};
+use landfall::pipeline::{EncodeContext, Memory, NextPlans, Parts, Pipeline, PipelineError, Reporter, Upkeep, Workers};
 use landfall::schema::{Table, migrations};
 use landfall::source::{MemorySource, MemoryTopic};
 use landfall::storage::Storage;
@@ -77,6 +77,17 @@ pub async fn start(
     settings: &Settings,
     until: Option<BTreeMap<TopicPartition, i64>>,
 ) -> Running {
+    start_with_plans(topic, storage, settings, until, NextPlans::default()).await
+}
+
+/// The same, going on with what `plans` brings.
+pub async fn start_with_plans(
+    topic: &MemoryTopic,
+    storage: &Arc<dyn Storage>,
+    settings: &Settings,
+    until: Option<BTreeMap<TopicPartition, i64>>,
+    plans: NextPlans,
+) -> Running {
     let tables = tables();
     let plan = Arc::new(Plan::new(&tables, settings).unwrap());
     let locations = tables.iter().map(|t| t.location.clone()).collect();
@@ -97,6 +108,7 @@ pub async fn start(
         record_gaps: settings.kafka.record_gaps,
         until,
     });
+    let pipeline = pipeline.stop_within(settings.stop_within).with_plans(plans);
     Running { stop, status, memory, metrics, task: tokio::spawn(pipeline.run(stopped)) }
 }
 

@@ -21,6 +21,7 @@ mod outage;
 mod outages;
 mod partitions;
 mod refused;
+mod reload;
 mod restart;
 mod seeds;
 mod topic;

@@ -179,7 +179,7 @@ struct OnePart {
 impl From<What> for Options {
     fn from(what: What) -> Options {
         let What { dir, keep, datanodes, replication, dead_after, parts: services, metastore: hive } = what;
-        Options { dir, keep, datanodes, replication, dead_after, services, hive, quiet: false }
+        Options { dir, keep, datanodes, replication, dead_after, services, hive, secure: false, quiet: false }
     }
 }
 

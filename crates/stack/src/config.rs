@@ -2,6 +2,7 @@
 
 use crate::dir::Dir;
 use crate::part::Part;
+use crate::secure;
 use crate::settings::Settings;
 use anyhow::Result;
 use std::fs;
@@ -72,7 +73,7 @@ broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 ",
         data = data.display()
-    )
+    ) + &secure::properties(dir, settings)
 }
 
 fn core_site(dir: &Dir, settings: &Settings) -> String {

@@ -4,6 +4,7 @@ use crate::config::HOST;
 use crate::dir::Dir;
 use crate::part::Part;
 use crate::process;
+use crate::secure;
 use crate::settings::Settings;
 use crate::state::PartState;
 use anyhow::{Context, Result, bail};
@@ -141,10 +142,12 @@ fn env(settings: &Settings) -> BTreeMap<String, String> {
 fn format(part: Part, dir: &Dir, settings: &Settings) -> Result<()> {
     let data = dir.data(part);
     let properties = dir.conf().join("kafka.properties").display().to_string();
+    let users = secure::format_arguments(settings);
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
     let (done, class_and_args) = match part {
         Part::Kafka => (
             data.join("logs/meta.properties"),
-            vec!["kafka.tools.StorageTool", "format", "-t", KAFKA_CLUSTER, "-c", &properties],
+            [&["kafka.tools.StorageTool", "format", "-t", KAFKA_CLUSTER, "-c", &properties][..], &users].concat(),
         ),
         Part::NameNode => (
             data.join("name/current/VERSION"),

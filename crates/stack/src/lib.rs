@@ -29,6 +29,7 @@ mod ports;
 mod presto;
 mod process;
 mod ready;
+pub mod secure;
 mod settings;
 pub mod signals;
 mod spark;

@@ -1,7 +1,7 @@
 //! What a stack is made of: asked for in [`Options`], and kept in the folder's `stack.json`.
 
 use crate::part::{Part, Service};
-use crate::{fetch, java, ports};
+use crate::{fetch, java, ports, secure};
 use anyhow::{Context, Error, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -50,6 +50,8 @@ pub struct Options {
     pub services: Vec<Service>,
     /// Which metastore.
     pub hive: Hive,
+    /// Kafka has listeners with SASL and TLS, users and an authorizer too: see [`crate::secure`].
+    pub secure: bool,
     /// Do not report the progress on standard error.
     pub quiet: bool,
 }
@@ -58,7 +60,8 @@ impl Default for Options {
     fn default() -> Options {
         let services = Service::ALL.to_vec();
         let (dir, keep, datanodes, replication, dead_after) = (None, false, 3, None, DEAD_AFTER);
-        Options { dir, keep, datanodes, replication, dead_after, services, hive: Hive::V3, quiet: false }
+        let (hive, secure, quiet) = (Hive::V3, false, false);
+        Options { dir, keep, datanodes, replication, dead_after, services, hive, secure, quiet }
     }
 }
 
@@ -84,6 +87,9 @@ pub(crate) struct Settings {
     /// The folder goes when the stack is shut down.
     pub temporary: bool,
     pub ports: Ports,
+    /// Of Kafka's secured listeners, if there are any.
+    #[serde(default)]
+    pub secure: Option<secure::Ports>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +152,7 @@ impl Settings {
             disks_full: false,
             temporary: options.dir.is_none() && !options.keep,
             ports: Ports::pick(options.datanodes)?,
+            secure: options.secure.then(secure::Ports::pick).transpose()?,
         })
     }
 
@@ -219,6 +226,7 @@ pub(crate) mod tests {
                 presto: 6,
                 datanodes,
             },
+            secure: None,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::presto::Presto;
 use crate::process::{self, is_ours};
 use crate::settings::{Options, Ports, Settings};
 use crate::state::PartState;
-use crate::{launch, presto, ready};
+use crate::{launch, presto, ready, secure};
 use anyhow::{Context, Error, Result, bail};
 use rustix::process::Signal;
 use std::path::Path;
@@ -81,6 +81,7 @@ impl Stack {
         stack.end_all(Duration::ZERO)?;
         stack.dir.clear()?;
         stack.settings.ports = Ports::pick(stack.settings.datanodes)?;
+        stack.settings.secure = stack.settings.secure.map(|_| secure::Ports::pick()).transpose()?;
         stack.boot(options.quiet)?;
         Ok(stack)
     }
@@ -89,6 +90,7 @@ impl Stack {
         self.settings.save(self.dir.path())?;
         config::write(&self.dir, &self.settings)?;
         launch::prepare(&self.dir, &self.settings)?;
+        secure::make_certificates(&self.dir, &self.settings)?;
         let start = Instant::now();
         let report = |what: &str| {
             if !quiet {

@@ -7,24 +7,35 @@ use super::report::{Line, Mark, Part};
 use super::storage::LogView;
 use crate::config::settings::StartingOffsets;
 use crate::model::{Offset, TopicPartition};
-use crate::source::{SourceError, watermarks};
+use crate::source::{Look, SourceError, look};
 
 /// Offset of the oldest message and the one after the newest, of each partition.
 pub(super) type Marks = BTreeMap<TopicPartition, (i64, i64)>;
 
 impl App {
-    pub(super) async fn watermarks_of_topics(&self) -> Result<Marks, SourceError> {
+    pub(super) async fn look_at_kafka(&self) -> Result<Look, SourceError> {
         let (kafka, topics) = (self.kafka(), self.settings.kafka.topics.clone());
-        blocking(move || watermarks(&kafka, &topics)).await
+        blocking(move || look(&kafka, &topics)).await
     }
 
-    pub(super) fn kafka_lines(&self, marks: Result<Marks, SourceError>, log: &LogView) -> Vec<Line> {
-        let marks = match marks {
-            Ok(marks) => marks,
+    pub(super) fn kafka_lines(&self, look: Result<Look, SourceError>, log: &LogView) -> Vec<Line> {
+        let Look { watermarks, refusals } = match look {
+            Ok(look) => look,
             Err(e) => return vec![Line::failed(Part::Kafka, "brokers", e.fault(), &e)],
         };
+        let refused = |what: &str, of: &str| {
+            let forbids = |e: &&SourceError| matches!(e, SourceError::Forbidden { resource, name, .. } if *resource == what && name == of);
+            let e = refusals.iter().find(forbids)?;
+            Some(Line::failed(Part::Kafka, format!("{what} {of}"), e.fault(), e))
+        };
+        let group = &self.settings.kafka.group_id;
+        let usable = || Line::new(Part::Kafka, Mark::Ok, format!("group {group}"), "may be used");
         let topics = self.settings.kafka.topics.iter();
-        topics.map(|topic| self.topic_line(topic, &marks, log)).collect()
+        let topics =
+            topics.map(|topic| refused("topic", topic).unwrap_or_else(|| self.topic_line(topic, &watermarks, log)));
+        // Whether the group may be used is asked with a partition.
+        let group = refused("group", group).or_else(|| (!watermarks.is_empty()).then(usable));
+        topics.chain(group).collect()
     }
 
     fn topic_line(&self, topic: &str, marks: &Marks, log: &LogView) -> Line {

@@ -63,6 +63,9 @@ fn settings(tables: Vec<(&str, TableSettings)>) -> Settings {
     Settings {
         job: "landfall".into(),
         migrations: PathBuf::new(),
+        log_level: String::new(),
+        watch_files: false,
+        stop_within: Duration::ZERO,
         timestamp_zone: "UTC".into(),
         kafka: Kafka {
             bootstrap_servers: String::new(),

@@ -89,7 +89,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
         ("trigger.zzzzzz = 'pa55'", "trigger.zzzzzz: unknown key; known here: interval, max_bytes, max_rows"),
         (
             "zzzzzzzz = 1",
-            "zzzzzzzz: unknown key; known here: job, migrations, timestamp_zone, kafka, trigger, memory, storage, log, metastore, http, messages, tables",
+            "zzzzzzzz: unknown key; known here: job, migrations, timestamp_zone, kafka, trigger, memory, storage, log, metastore, http, messages, logging, reload, shutdown, tables",
         ),
     ] {
         assert_eq!(one_error(text), expected);

@@ -64,6 +64,9 @@ fn defaults() -> Settings {
             max_dead_letters: None,
             max_dead_letters_per_minute: None,
         },
+        log_level: "info".to_owned(),
+        watch_files: false,
+        stop_within: Duration::from_secs(25),
         tables: BTreeMap::from([("t".to_owned(), TableSettings::default())]),
         any_table: BTreeMap::new(),
     }

@@ -10,7 +10,7 @@ use super::load::load_or_default;
 use super::{ConfigError, Settings};
 
 /// Settings of these files' contents and variables. The files are named `0.toml`, `1.toml`, … in messages.
-fn load_texts(texts: &[&str], env: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+pub(super) fn load_texts(texts: &[&str], env: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = (0..texts.len()).map(|at| folder.path().join(format!("{at}.toml"))).collect();
     for (file, text) in files.iter().zip(texts) {
@@ -24,7 +24,7 @@ fn variables(env: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The lines of the error, without header and origins.
-fn error_lines(texts: &[&str], env: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn error_lines(texts: &[&str], env: &[(&str, &str)]) -> Vec<String> {
     let error = load_texts(texts, env).expect_err("a configuration with errors");
     error.problems().iter().map(|it| super::Problem { origin: None, ..it.clone() }.to_string()).collect()
 }
