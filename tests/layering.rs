@@ -34,12 +34,13 @@ const FLOORS: [(&str, u8); 23] = [
 const MOST_LINES: usize = 400;
 
 /// Each client library with the one place that may name it.
-const ADAPTERS: [(&str, &str); 5] = [
+const ADAPTERS: [(&str, &str); 6] = [
     ("rdkafka", "source/"),
     ("landfall_batch_queue", "source/"),
     ("hdfs_native", "storage/hdfs/"),
     ("landfall_metastore", "catalog/hive.rs"),
     ("axum", "cli/game_api.rs"),
+    ("prometheus_client", "observe/metrics/"),
 ];
 
 /// Folders and files that are functions: no I/O, no clock, no randomness, no tasks.
