@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use super::report::Spent;
 use crate::batch::{FieldErrors, Letters, UnknownField};
 use crate::commit::{Batch, Committed, Committer, Decision, LogError};
 use crate::model::{Offset, TopicPartition};
@@ -40,6 +39,13 @@ pub(super) struct Sealed {
     pub bytes: u64,
     pub spent: Spent,
     pub since: Instant,
+}
+
+/// Working time of threads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    pub poll: Duration,
+    pub decode: Duration,
 }
 
 /// What is looked after beside landing batches.

@@ -11,6 +11,7 @@ mod polling;
 mod port;
 mod position;
 mod sample;
+mod trouble;
 
 pub use acknowledged::{AcknowledgedProducer, Sent};
 pub use client::{KafkaConfig, Producer, end_offsets, partitions_of, watermarks};
