@@ -217,7 +217,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn seal(&mut self) -> Result<Sealed, PipelineError> {
+    fn seal(&mut self) -> Result<Box<Sealed>, PipelineError> {
         let since = Instant::now();
         let (read, batch) = self.open.seal(Some(&self.workers));
         let records: u64 = read.partitions.iter().map(|p| p.records).sum();
@@ -229,7 +229,7 @@ impl Pipeline {
         self.closing = false;
         let (field_errors, unknown_fields) = (read.field_errors, read.unknown_fields);
         let (batch, letters, bytes) = (Arc::new(batch), read.letters, read.bytes);
-        Ok(Sealed { batch, letters, field_errors, unknown_fields, bytes, spent, since })
+        Ok(Box::new(Sealed { batch, letters, field_errors, unknown_fields, bytes, spent, since }))
     }
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {

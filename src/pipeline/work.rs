@@ -13,7 +13,7 @@ use crate::model::{Offset, TopicPartition};
 /// Work for the committing task.
 pub(super) enum Work {
     /// Land a batch.
-    Commit(Sealed),
+    Commit(Box<Sealed>),
     /// Read what other daemons have committed, for positions.
     CatchUp,
     /// Skip what retention took.
@@ -24,7 +24,7 @@ pub(super) enum Work {
 
 /// What came of it.
 pub(super) enum Done {
-    Committed { result: Result<Committed, LogError>, sealed: Sealed },
+    Committed { result: Result<Committed, LogError>, sealed: Box<Sealed> },
     CaughtUp(Result<(), LogError>),
     Kept(Result<(), LogError>),
 }
