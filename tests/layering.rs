@@ -35,13 +35,14 @@ const FLOORS: [(&str, u8); 24] = [
 const MOST_LINES: usize = 400;
 
 /// Each client or server library with the one place that may name it, or each of them.
-const ADAPTERS: [(&str, &[&str]); 6] = [
+const ADAPTERS: [(&str, &[&str]); 7] = [
     ("rdkafka", &["source/"]),
     ("landfall_batch_queue", &["source/"]),
     ("hdfs_native", &["storage/hdfs/"]),
     ("landfall_metastore", &["catalog/hive.rs"]),
     ("axum", &["cli/game_api.rs", "web/server.rs", "web/connection.rs"]),
     ("maud", &["web/page/"]),
+    ("prometheus_client", &["observe/metrics/"]),
 ];
 
 /// Folders and files that are functions: no I/O, no clock, no randomness, no tasks.

@@ -235,7 +235,8 @@ async fn a_running_daemon_exposes_every_promised_metric_and_no_other() {
         std::fs::rename(&place, folder.path().join("away")).unwrap();
         send(&cluster, (500..600).map(|n| sword(n).into_bytes()).collect()).await;
         let away = until(&mut status, "the storage is missed", |s| {
-            s.outages.iter().any(|o| o.service == Service::Storage && o.failures > 2)
+            let lag: u64 = s.partitions.iter().filter_map(|p| p.lag_messages).sum();
+            s.outages.iter().any(|o| o.service == Service::Storage && o.failures > 2) && lag == 100
         })
         .await;
         let outage = away.outages.iter().find(|o| o.service == Service::Storage).unwrap();

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use landfall::model::{Offset, Tail, TopicPartition};
-use landfall::observe::Metrics;
 use landfall::source::{
     Assignment, EmbeddedKafka, Event, KafkaConfig, KafkaSource, MemorySource, MemoryTopic, Producer, Source,
     SourceError, Start, end_offsets, newest_messages, partitions_of,
@@ -65,6 +64,15 @@ fn count(heard: &Heard) -> usize {
     heard.messages.values().map(Vec::len).sum()
 }
 
+async fn ends_are_known(source: &dyn Source, sum: i64) {
+    let known = async {
+        while source.view().ends.values().map(|end| end.offset).sum::<i64>() != sum {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), known).await.unwrap_or_else(|_| panic!("{:?}", source.view()));
+}
+
 /// The contract, on a topic with two partitions that hold [`MESSAGES`] messages in all, whose values are all different.
 async fn keeps_the_contract(mut open: impl FnMut() -> Box<dyn Source>) {
     let mut source = open();
@@ -113,6 +121,9 @@ async fn keeps_the_contract(mut open: impl FnMut() -> Box<dyn Source>) {
     assert_eq!(others.messages.keys().collect::<Vec<_>>(), [&good]);
     let [SourceError::Truncated { partition, .. }] = &others.errors[..] else { panic!("{:?}", others.errors) };
     assert_eq!(*partition, bad);
+
+    // Where the partitions end is known beside, also of the one that is not read.
+    ends_are_known(&*source, MESSAGES as i64).await;
 
     // What we tell Kafka of our position is never read back.
     source.commit_offsets(partitions.iter().map(|p| (p.clone(), Offset(all[p].len() as i64))).collect());
@@ -228,6 +239,8 @@ async fn a_pipeline_that_stands_still_gets_every_message_once_in_the_end() {
     // More than the channel holds, and longer than the thread waits before it pauses.
     send(0..20).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
+    ends_are_known(&source, 20).await;
+    assert!(source.view().paused, "and is told of no new messages; they are asked for");
     send(20..30).await;
     let mut heard = hear(&mut source, 1, |h| count(h) >= 30).await;
     send(30..40).await;
@@ -248,7 +261,8 @@ async fn a_pipeline_that_stands_still_gets_every_message_once_in_the_end() {
 /// Headers of the messages of partition 0 of `topic`, as a source brings them.
 async fn headers_of(config: &KafkaConfig, topic: &str, wanted: bool) -> Vec<Vec<(String, Option<Vec<u8>>)>> {
     let config = KafkaConfig { group_id: format!("suite-{}", uuid::Uuid::new_v4()), ..config.clone() };
-    let mut source = KafkaSource::subscribe_with(&config, &[topic.to_owned()], wanted, &Metrics::new()).unwrap();
+    let mut source =
+        KafkaSource::subscribe_with(&config, &[topic.to_owned()], wanted, &landfall::observe::Metrics::new()).unwrap();
     let (generation, partitions) = assigned(&mut source).await;
     let starts = partitions.into_iter().map(|p| (p, Start::Oldest)).collect();
     source.assign(Assignment { generation, session: 1, starts });

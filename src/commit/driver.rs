@@ -307,7 +307,10 @@ impl Committer {
         };
         let around = self.until_done("look for a staged batch", look).await?;
         if matches!(around, Input::Around { staging: false, .. }) {
-            warn!(staging = attempt.dir, "a staged batch is gone without having been committed");
+            warn!(
+                staging = attempt.dir,
+                "somebody deleted a staged batch, and it is staged again: nothing but landfall must delete there"
+            );
         }
         Ok(around)
     }

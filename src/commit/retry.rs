@@ -1,4 +1,4 @@
-//! Retrying for ever with growing, jittered waits, and saying so once.
+//! Retrying for ever with growing, jittered waits, and saying so once, and now and then while it lasts.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use tracing::{error, info, warn};
 
 use super::host::Host;
 use crate::fault::Fault;
+use crate::observe::Reminder;
 use crate::storage::StorageError;
 
 const FIRST: Duration = Duration::from_millis(50);
@@ -18,7 +19,7 @@ pub(super) struct Retry<'h> {
     host: &'h dyn Host,
     what: &'static str,
     wait: Duration,
-    since: Option<Instant>,
+    since: Option<Reminder>,
 }
 
 impl<'h> Retry<'h> {
@@ -26,18 +27,29 @@ impl<'h> Retry<'h> {
         Retry { host, what, wait: FIRST, since: None }
     }
 
-    /// Says what went wrong, once an outage, and waits.
+    /// Says what went wrong, sparsely, and waits.
     pub(super) async fn failed(&mut self, e: &StorageError) {
         self.host.failed(self.what, e);
-        if self.since.is_none() {
-            self.since = Some(Instant::now());
-            match e.fault() {
-                Fault::Config => error!(
-                    error = %e,
-                    "cannot {}: somebody must give landfall the right (permission, quota); it tries again until then",
-                    self.what
-                ),
-                _ => warn!(error = %e, "cannot {}: trying again until the storage is back", self.what),
+        let now = Instant::now();
+        match &mut self.since {
+            None => {
+                self.since = Some(Reminder::new(now));
+                let fault = e.fault();
+                match fault {
+                    Fault::Config => error!(
+                        error = %e,
+                        ?fault,
+                        "cannot {}: somebody must give landfall the right (permission, quota); it tries again until then",
+                        self.what
+                    ),
+                    _ => warn!(error = %e, ?fault, "cannot {}: trying again until the storage is back", self.what),
+                }
+            }
+            Some(since) => {
+                if since.is_due(now) {
+                    let for_seconds = since.lasted(now).as_secs();
+                    warn!(error = %e, fault = ?e.fault(), for_seconds, "still cannot {}: trying again", self.what);
+                }
             }
         }
         self.pause().await;
@@ -53,7 +65,8 @@ impl<'h> Retry<'h> {
     pub(super) fn worked(&mut self) {
         if let Some(since) = self.since.take() {
             self.host.over(self.what);
-            info!(outage_seconds = since.elapsed().as_secs_f64(), "the storage is back: could {}", self.what);
+            let outage_seconds = since.lasted(Instant::now()).as_secs_f64();
+            info!(outage_seconds, "the storage is back: could {}", self.what);
         }
         self.wait = FIRST;
     }

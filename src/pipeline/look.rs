@@ -40,7 +40,7 @@ impl Pipeline {
             self.gaps.push((partition.clone(), Offset(*low), *missing));
             return;
         }
-        error!(%error, "a partition is stopped");
+        error!(%error, fault = ?error.fault(), "a partition is stopped");
         self.reporter.stopped(&error);
         self.upkeep_due = self.upkeep_due.min(Instant::now() + HALTED_EVERY);
         if self.positions.bounded() {

@@ -228,7 +228,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn seal(&mut self) -> Result<Sealed, PipelineError> {
+    fn seal(&mut self) -> Result<Box<Sealed>, PipelineError> {
         let since = Instant::now();
         let (read, batch) = self.open.seal(Some(&self.workers));
         self.deadline.committing = read.accounting.read;
@@ -241,7 +241,7 @@ impl Pipeline {
         self.closing = false;
         let (field_errors, unknown_fields) = (read.field_errors, read.unknown_fields);
         let (batch, letters, bytes) = (Arc::new(batch), read.letters, read.bytes);
-        Ok(Sealed { batch, letters, field_errors, unknown_fields, bytes, spent, since })
+        Ok(Box::new(Sealed { batch, letters, field_errors, unknown_fields, bytes, spent, since }))
     }
 
     fn finish_work(&mut self, (committer, done): (Committer, Done)) -> Result<(), PipelineError> {

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::record;
 use super::standing::Standing;
-use super::work::Sealed;
+use super::work::{Sealed, Spent};
 use crate::batch::SealedBatch;
 use crate::checkpoint::Manifest;
 use crate::commit::Durations;
@@ -35,13 +35,6 @@ pub struct Reporter {
     spent: Spent,
     /// Since when the batch that commits was read.
     committing: Option<Time>,
-}
-
-/// Working time of threads.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Spent {
-    pub poll: Duration,
-    pub decode: Duration,
 }
 
 /// What the pipeline sees of itself, every second.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use super::report::Spent;
 use crate::batch::{FieldErrors, Letters, UnknownField};
 use crate::commit::{Batch, Committed, Committer, Decision, LogError};
 use crate::model::{Offset, TopicPartition};
@@ -14,7 +13,7 @@ use crate::model::{Offset, TopicPartition};
 /// Work for the committing task.
 pub(super) enum Work {
     /// Land a batch.
-    Commit(Sealed),
+    Commit(Box<Sealed>),
     /// Read what other daemons have committed, for positions.
     CatchUp,
     /// Skip what retention took.
@@ -25,7 +24,7 @@ pub(super) enum Work {
 
 /// What came of it.
 pub(super) enum Done {
-    Committed { result: Result<Committed, LogError>, sealed: Sealed },
+    Committed { result: Result<Committed, LogError>, sealed: Box<Sealed> },
     CaughtUp(Result<(), LogError>),
     Kept(Result<(), LogError>),
 }
@@ -40,6 +39,13 @@ pub(super) struct Sealed {
     pub bytes: u64,
     pub spent: Spent,
     pub since: Instant,
+}
+
+/// Working time of threads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    pub poll: Duration,
+    pub decode: Duration,
 }
 
 /// What is looked after beside landing batches.

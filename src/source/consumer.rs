@@ -1,6 +1,6 @@
 //! The one thread that talks to librdkafka. Blocking by nature: it reads chunks, and takes orders between them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,20 +20,16 @@ use super::polling::{Closed, Reader};
 use super::port::{Assignment, Event, Hold, SourceError, Start};
 use super::position::Position;
 use super::refusal::Refusals;
+use super::trouble::Trouble;
 use crate::model::{Offset, TopicPartition};
-use crate::observe::{Metrics, Service};
+use crate::observe::Metrics;
 
-/// What is tried for as long as Kafka is out of order.
-const READ: &str = "read from Kafka";
-const FIND_TOPICS: &str = "find all topics";
 /// How long a full channel is waited for before partitions are paused. Pausing throws fetched messages away.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the group is kept waiting while what was read is landed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
 /// How often brokers that are away are asked whether they are back, and how long that may keep the thread.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
 /// An order to the thread.
 #[derive(Debug)]
@@ -72,7 +68,7 @@ impl ConsumerContext for Context {
         // Accept what the group decided, but read nothing yet: where to start is the log's to say.
         let accepted = if given { consumer.assign(&TopicPartitionList::new()) } else { consumer.unassign() };
         if let Err(e) = accepted {
-            warn!(error = describe(&e), "Kafka rebalance");
+            warn!(error = describe(&e), "what the consumer group decided was not taken over: it decides again");
         }
         let partitions = given
             .then(|| tpl.elements().iter().map(|e| TopicPartition::new(e.topic(), e.partition())).collect::<Vec<_>>());
@@ -94,7 +90,7 @@ pub(super) struct ConsumerThread {
     data: Sender<Event>,
     control: Sender<Event>,
     view: Shared,
-    metrics: Metrics,
+    trouble: Trouble,
     orders: Receiver<Command>,
     generation: u64,
     session: u64,
@@ -105,13 +101,6 @@ pub(super) struct ConsumerThread {
     waiting: VecDeque<Event>,
     waiting_since: Option<Instant>,
     paused: bool,
-    said: HashSet<String>,
-    down_since: Option<Instant>,
-    /// The client has told of some other trouble since it last gave a message.
-    troubled: bool,
-    looked_at: Instant,
-    /// Any of ours.
-    topic: String,
     config: KafkaConfig,
     refusals: Refusals,
 }
@@ -137,8 +126,8 @@ impl ConsumerThread {
             refusals: Refusals::new(control.clone(), topics.len()),
             data,
             control,
+            trouble: Trouble::new(&metrics, &view),
             view,
-            metrics,
             orders,
             generation: 0,
             session: 0,
@@ -147,11 +136,6 @@ impl ConsumerThread {
             waiting: VecDeque::new(),
             waiting_since: None,
             paused: false,
-            said: HashSet::new(),
-            down_since: None,
-            troubled: false,
-            looked_at: Instant::now(),
-            topic: topics.first().cloned().unwrap_or_default(),
             config: config.clone(),
         })
     }
@@ -171,7 +155,9 @@ impl ConsumerThread {
                 break;
             }
             self.report_rebalances();
-            self.look_for_brokers();
+            if self.trouble.look() {
+                self.refusals.answered();
+            }
         }
         self.reader.consumer().unsubscribe();
         // Before the consumer goes, so that it leaves the group here and now.
@@ -195,13 +181,16 @@ impl ConsumerThread {
         }
     }
 
-    fn commit_offsets(&self, ends: &[(TopicPartition, Offset)]) {
+    fn commit_offsets(&mut self, ends: &[(TopicPartition, Offset)]) {
         let mut list = TopicPartitionList::new();
         for (tp, end) in ends {
             _ = list.add_partition_offset(&tp.topic, tp.partition, KafkaOffset::Offset(end.0));
         }
         if let Err(e) = self.reader.consumer().commit(&list, CommitMode::Async) {
-            warn!(error = describe(&e), "group offsets not written (lag tools only)");
+            self.trouble.say_once(format!(
+                "Kafka does not take the group's offsets: {}; tools that show its lag are wrong, nothing else",
+                describe(&e)
+            ));
         }
     }
 
@@ -221,10 +210,8 @@ impl ConsumerThread {
         if let Err(e) = self.reader.assign(positions) {
             return self.assign_later(wanted, "assign partitions", &e);
         }
-        self.said.clear();
         self.refusals.assigned();
-        self.metrics.over(Service::Kafka, READ);
-        self.metrics.over(Service::Kafka, FIND_TOPICS);
+        self.trouble.assigned();
         if std::mem::take(&mut self.paused) {
             self.view.set_paused(false);
             info!("reading resumed");
@@ -241,8 +228,8 @@ impl ConsumerThread {
         // What would be read meanwhile would be read again then.
         self.reader.forget();
         let text = format!("cannot {what}: {}", describe(e));
-        self.metrics.failed(Service::Kafka, READ, &text);
-        self.say_once(format!("{text}; trying again"));
+        self.trouble.failed(&text);
+        self.trouble.say_once(format!("{text}; trying again"));
         self.retry_at = Instant::now() + Duration::from_secs(1);
         self.wanted = Some(wanted);
     }
@@ -314,7 +301,7 @@ impl ConsumerThread {
                 self.view.set_paused(true);
                 info!(partitions = assignment.count(), "reading paused: what is read waits to be landed");
             }
-            Err(e) => self.say_once(format!("cannot pause: {}", describe(&e))),
+            Err(e) => self.trouble.say_once(format!("cannot pause: {}", describe(&e))),
         }
     }
 
@@ -322,14 +309,15 @@ impl ConsumerThread {
     fn read_chunk(&mut self) -> Result<(), KafkaError> {
         let (chunk, closed) = self.reader.fill();
         if !chunk.is_empty() {
-            self.brokers_answer();
+            self.refusals.answered();
             self.refusals.read(&chunk);
+            self.trouble.answered();
             self.waiting.push_back(Event::Messages { session: self.session, chunk });
         }
         match closed {
             Closed::Passed => {}
             Closed::End(partition) => {
-                self.brokers_answer();
+                self.trouble.answered();
                 self.waiting.push_back(Event::EndReached { session: self.session, partition });
             }
             Closed::Halted(error) => _ = self.control.blocking_send(Event::Stopped { error }),
@@ -363,18 +351,8 @@ impl ConsumerThread {
         match code {
             // Retention overtook us, or the topic was cut, while reading: compare with Kafka again and say which.
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => self.assign_again(),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                let text = "a topic of kafka.topics does not exist yet: waiting for it";
-                self.metrics.failed(Service::Kafka, FIND_TOPICS, text);
-                self.say_once(text.to_owned());
-            }
-            Some(RDKafkaErrorCode::AllBrokersDown) => {
-                self.metrics.failed(Service::Kafka, READ, "no broker answers");
-                if self.down_since.is_none() {
-                    self.down_since = Some(Instant::now());
-                    warn!("no Kafka broker answers: waiting, the client reconnects by itself");
-                }
-            }
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => self.trouble.topic_is_missing(),
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.trouble.is_down(),
             // One connection of several; it matters when the last one is gone.
             Some(
                 RDKafkaErrorCode::BrokerTransportFailure
@@ -382,39 +360,9 @@ impl ConsumerThread {
                 | RDKafkaErrorCode::OperationTimedOut,
             ) => debug!(error = describe(error), "a connection to Kafka failed"),
             _ => {
-                self.troubled = true;
-                self.metrics.failed(Service::Kafka, READ, &describe(error));
-                self.say_once(format!("Kafka: {}; the client tries again", describe(error)));
+                self.trouble.failed(&describe(error));
+                self.trouble.say_once(format!("Kafka: {}; the client tries again", describe(error)));
             }
-        }
-    }
-
-    /// Where nothing is sent, no message would ever say that the brokers are back.
-    fn look_for_brokers(&mut self) {
-        if self.down_since.is_some() && self.looked_at.elapsed() > LOOK_EVERY {
-            self.looked_at = Instant::now();
-            let answer = self.reader.consumer().fetch_metadata(Some(&self.topic), LOOK_LIMIT);
-            if answer.is_ok() {
-                self.brokers_answer();
-            }
-        }
-    }
-
-    fn brokers_answer(&mut self) {
-        self.refusals.answered();
-        if let Some(since) = self.down_since.take() {
-            self.troubled = true;
-            info!(outage_seconds = since.elapsed().as_secs_f64(), "Kafka answers again");
-        }
-        if std::mem::take(&mut self.troubled) {
-            self.metrics.over(Service::Kafka, READ);
-        }
-    }
-
-    /// Warns, but not again until an assignment has succeeded.
-    fn say_once(&mut self, text: String) {
-        if self.said.insert(text.clone()) {
-            warn!("{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -18,26 +18,38 @@ use crate::observe::{Metrics, Service, Time};
 /// One request to each broker that leads some of them. What is read meanwhile moves the ends too.
 const EVERY: Duration = Duration::from_secs(5);
 /// A broker that is slower is out of order.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(3);
 /// What fails so often is spoken of: brokers that are gone altogether are told by the reading thread.
 const SAID_AT: u32 = 3;
 const ASK: &str = "ask where partitions end";
 
 /// What the threads of a source know, for whoever asks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shared(Arc<Mutex<View>>);
+pub(super) struct Shared(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    view: View,
+    /// When all that was asked for was last answered.
+    answered: Option<Instant>,
+}
 
 impl Shared {
     pub(super) fn get(&self) -> View {
-        self.lock().clone()
+        self.lock().view.clone()
+    }
+
+    /// Whether all brokers that were asked have answered since.
+    pub(super) fn answered_since(&self, then: Instant) -> bool {
+        self.lock().answered.is_some_and(|at| at > then)
     }
 
     pub(super) fn set_paused(&self, paused: bool) {
-        self.lock().paused = paused;
+        self.lock().view.paused = paused;
     }
 
     /// What a panic left behind is as it was before the call: it is only changed at once.
-    fn lock(&self) -> MutexGuard<'_, View> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,7 +108,7 @@ impl<C: ConsumerContext + 'static> Asker<C> {
             match self.asked.recv_timeout(EVERY) {
                 Ok(now) => {
                     partitions = now;
-                    self.view.lock().ends.retain(|tp, _| partitions.contains(tp));
+                    self.view.lock().view.ends.retain(|tp, _| partitions.contains(tp));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -136,19 +148,22 @@ impl<C: ConsumerContext + 'static> Asker<C> {
             // In place of a time: the end, of what is committed if only that is read.
             list.add_partition_offset(&tp.topic, tp.partition, KafkaOffset::End)?;
         }
-        let at = Time::now();
+        let (at, begun) = (Time::now(), Instant::now());
         let found = consumer.offsets_for_times(list, LIMIT)?;
         let mut first = None;
-        let mut view = self.view.lock();
+        let mut known = self.view.lock();
         for element in found.elements() {
             match (element.error(), element.offset()) {
                 (Ok(()), KafkaOffset::Offset(offset)) => {
                     let name = TopicPartition::new(element.topic(), element.partition());
-                    view.ends.insert(name, End { offset, at });
+                    known.view.ends.insert(name, End { offset, at });
                 }
                 (Err(e), _) => _ = first.get_or_insert(e),
                 (Ok(()), _) => {}
             }
+        }
+        if first.is_none() {
+            known.answered = Some(begun);
         }
         first.map_or(Ok(()), Err::<(), KafkaError>)
     }

@@ -13,6 +13,7 @@ mod port;
 mod position;
 mod refusal;
 mod sample;
+mod trouble;
 
 pub use access::{Look, look, reach};
 pub use acknowledged::{AcknowledgedProducer, Sent};

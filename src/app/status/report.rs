@@ -162,7 +162,9 @@ impl StatusReport {
             let at = |note: &String| format!("{}[{}]: {note}", p.topic, p.partition);
             self.notes.extend(p.note.iter().map(at));
         }
-        for table in &self.tables {
+        // Nobody expects the tables of a job that has never started.
+        let new = self.log_read && !self.begun;
+        for table in self.tables.iter().filter(|t| !(new && t.registration == Registration::Missing)) {
             self.notes.extend(table.registration.advice().map(|advice| format!("{}: {advice}", table.table)));
         }
     }
