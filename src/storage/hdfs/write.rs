@@ -133,8 +133,8 @@ async fn one_try(
         let work = Box::pin(put(&client, &full, &path, data, replicas, made, &left));
         tokio::time::timeout(GRACE, work).await.unwrap_or_else(|_| Err(too_long(&path, GRACE)))
     });
-    let of_namenode = match tokio::time::timeout(NAMENODE, is_made).await {
-        Ok(Ok(())) => (begun.elapsed() * CALLS).min(NAMENODE),
+    let making = match tokio::time::timeout(NAMENODE, is_made).await {
+        Ok(Ok(())) => begun.elapsed(),
         // It has failed: the task says why.
         Ok(Err(_)) => Duration::ZERO,
         Err(_) => {
@@ -143,16 +143,17 @@ async fn one_try(
             return (Err(error), Duration::ZERO);
         }
     };
+    let of_namenode = (making * CALLS).min(NAMENODE);
     let rest = (limit + of_namenode).saturating_sub(begun.elapsed());
-    let result = match tokio::time::timeout(rest, &mut task).await {
-        Ok(Ok(result)) => result,
+    match tokio::time::timeout(rest, &mut task).await {
+        Ok(Ok(result)) => (result, making),
         Ok(Err(panic)) => {
             let (path, reason) = (target.path.to_owned(), format!("the HDFS client gave up: {panic}"));
-            Err(Failure::DataNodes(StorageError::Unavailable { op: "create", path, reason }))
+            (Err(Failure::DataNodes(StorageError::Unavailable { op: "create", path, reason })), making)
         }
-        Err(_) => Err(too_long(target.path, limit)),
-    };
-    (result, of_namenode)
+        // All of the limit was for the DataNodes.
+        Err(_) => (Err(too_long(target.path, limit)), of_namenode),
+    }
 }
 
 fn too_long(path: &str, limit: Duration) -> Failure {
