@@ -27,6 +27,10 @@ use crate::storage::port::StorageError;
 const NAMENODE: Duration = Duration::from_secs(15);
 /// How many calls of the NameNode a try is made of, generously: a slow NameNode is no fault of the DataNodes.
 const CALLS: u32 = 6;
+/// Blocks of a file are as large as the file, between these: the NameNode reckons with a whole block on each DataNode for every
+/// try, for ten minutes and more, and refuses new files when their disks would not hold them all. The lower one is the least
+/// that it takes by default, the upper one its default.
+const BLOCK: (u64, u64) = (1 << 20, 128 << 20);
 /// How long an abandoned try may go on by itself.
 const GRACE: Duration = Duration::from_secs(300);
 /// An abandoned try ends after so many bytes at the latest.
@@ -133,8 +137,8 @@ async fn one_try(
         let work = Box::pin(put(&client, &full, &path, data, replicas, made, &left));
         tokio::time::timeout(GRACE, work).await.unwrap_or_else(|_| Err(too_long(&path, GRACE)))
     });
-    let of_namenode = match tokio::time::timeout(NAMENODE, is_made).await {
-        Ok(Ok(())) => (begun.elapsed() * CALLS).min(NAMENODE),
+    let making = match tokio::time::timeout(NAMENODE, is_made).await {
+        Ok(Ok(())) => begun.elapsed(),
         // It has failed: the task says why.
         Ok(Err(_)) => Duration::ZERO,
         Err(_) => {
@@ -143,16 +147,17 @@ async fn one_try(
             return (Err(error), Duration::ZERO);
         }
     };
+    let of_namenode = (making * CALLS).min(NAMENODE);
     let rest = (limit + of_namenode).saturating_sub(begun.elapsed());
-    let result = match tokio::time::timeout(rest, &mut task).await {
-        Ok(Ok(result)) => result,
+    match tokio::time::timeout(rest, &mut task).await {
+        Ok(Ok(result)) => (result, making),
         Ok(Err(panic)) => {
             let (path, reason) = (target.path.to_owned(), format!("the HDFS client gave up: {panic}"));
-            Err(Failure::DataNodes(StorageError::Unavailable { op: "create", path, reason }))
+            (Err(Failure::DataNodes(StorageError::Unavailable { op: "create", path, reason })), making)
         }
-        Err(_) => Err(too_long(target.path, limit)),
-    };
-    (result, of_namenode)
+        // All of the limit was for the DataNodes.
+        Err(_) => (Err(too_long(target.path, limit)), of_namenode),
+    }
 }
 
 fn too_long(path: &str, limit: Duration) -> Failure {
@@ -170,6 +175,7 @@ async fn put(
 ) -> Result<(), Failure> {
     let mut options = WriteOptions::default().overwrite(false).create_parent(false);
     options.replication = replicas;
+    options.block_size = Some((data.len() as u64).next_multiple_of(BLOCK.0).clamp(BLOCK.0, BLOCK.1));
     let failure = |e: HdfsError| {
         let known = classify("create", path, &e);
         if from_namenode(&e) { Failure::NameNode(known) } else { Failure::DataNodes(known) }
