@@ -29,7 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the group is kept waiting while what was read is landed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
-/// How often brokers that are away are asked whether they are back, and how long that may keep the thread.
 
 /// An order to the thread.
 #[derive(Debug)]
