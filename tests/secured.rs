@@ -201,7 +201,8 @@ fn rows_land_through_every_way_in_and_what_is_wrong_is_one_clear_error() {
     world.refuses("another host name", &plain("SASL_SSL", &by_address).with(&ca(authority)), &tls_words);
     // It is let in first, and then put out again: the client cannot tell that from a broker that ends.
     world.ends("no certificate of the client's", &mutual(), 69, &["no Kafka broker of", "alert bad certificate"]);
-    world.refuses("TLS where there is none", &plain("SASL_SSL", sasl).with(&ca(authority)), &tls_words);
+    let words = ["no Kafka broker of", "connecting to a PLAINTEXT broker listener?"];
+    world.ends("TLS where there is none", &plain("SASL_SSL", sasl).with(&ca(authority)), 69, &words);
     let words = ["no Kafka broker of", "answered within 6 s", "kafka.bootstrap_servers"];
     world.ends("no TLS where there is", &world.case(ssl, "PLAINTEXT"), 69, &words);
     let words = [

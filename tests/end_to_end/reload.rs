@@ -24,7 +24,7 @@ fn two_daemons_take_over_twenty_configurations_under_load_and_every_row_lands_on
     let mut daemons = [job.start(&[]), job.start(&[])];
     daemons.iter().for_each(|daemon| wait_for(LIMIT, "both read", || daemon.reads().then_some(())));
 
-    // A partitioned table and a column more, at first; then where the table's rows come from, and how often.
+    // A partitioned table at first, a column more of it half way; and where its rows come from, and how often.
     let (migrations, config) = (job.folder.path().join("migrations"), job.config("1s"));
     let table = format!(
         "create external table {}.everything (n int, `_kafka_partition` int, `_kafka_offset` bigint)\npartitioned by (kind string)\n\
@@ -33,10 +33,12 @@ fn two_daemons_take_over_twenty_configurations_under_load_and_every_row_lands_on
         job.table_dir("everything")
     );
     std::fs::write(migrations.join("0005_everything.sql"), table).unwrap();
-    let column = format!("alter table {}.guilds add columns (`X-Request-Id` string)", job.name);
-    std::fs::write(migrations.join("0006_guilds.sql"), column).unwrap();
+    let column = format!("alter table {}.everything add columns (`X-Request-Id` string)", job.name);
     let mut longest = Duration::ZERO;
     for round in 0..20 {
+        if round == 10 {
+            std::fs::write(migrations.join("0006_more.sql"), &column).unwrap();
+        }
         let when = if round / 2 % 2 == 0 { "" } else { "when = { field = \"event_type\", contains = \"guild\" }\n" };
         let text = config.replace("interval = \"1s\"", ["interval = \"500ms\"", "interval = \"5s\""][round / 4 % 2]);
         job.write_config(&format!("{text}[tables.everything]\n{when}columns = {{ kind = \"event_type\" }}\n"));
@@ -62,8 +64,8 @@ fn two_daemons_take_over_twenty_configurations_under_load_and_every_row_lands_on
     let places = "count(distinct cast(_kafka_partition as bigint) * 1000000000 + _kafka_offset)";
     assert_eq!(number(&format!("select {places} from NAME.everything")), rows);
     assert!(rows > 0 && rows < all, "{rows} of {all}");
-    assert!(number("select count(*) from NAME.guilds where \"x-request-id\" is not null") > 0);
-    assert!(number("select count(*) from NAME.guilds where \"x-request-id\" is null") > 0);
+    assert!(number("select count(*) from NAME.everything where \"x-request-id\" is not null") > 0);
+    assert!(number("select count(*) from NAME.everything where \"x-request-id\" is null") > 0);
     job.command(&["verify", "--deep"]).assert(0, &["no findings"]);
     job.command(&["check"]).assert(0, &["as declared"]);
     world.presto("hive", &format!("drop table {}.everything", job.name));
