@@ -30,6 +30,7 @@ fn values(label: &str, metric: &Metric) -> Option<Vec<&'static str>> {
         "outcome" => Some(table::OUTCOMES.to_vec()),
         "phase" => Some(table::PHASE_NAMES.to_vec()),
         "cause" => Some(table::CAUSES.to_vec()),
+        "result" => Some(table::RELOAD_RESULTS.to_vec()),
         "state" => Some(table::STATES.to_vec()),
         "service" => Some(landfall::observe::Service::ALL.map(landfall::observe::Service::name).to_vec()),
         "error" => Some(vec!["not_found", "already_exists", "timed_out", "unavailable", "refused"]),

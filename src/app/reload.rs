@@ -17,6 +17,7 @@ use super::{App, AppError, blocking, read_migrations};
 use crate::catalog::Wanted;
 use crate::config::{self, needs_restart};
 use crate::fault::Fault;
+use crate::observe::metrics::table;
 use crate::observe::{Status, Time, set_log_filter};
 use crate::pipeline::{NextPlan, Planner, Upkeep};
 use files::Changes;
@@ -207,6 +208,7 @@ impl Reloading {
                 "the configuration was read again and is in force from this batch on"
             ),
         }
+        self.current.metrics.count(&table::RELOADS, &["taken_over"], 1);
         self.to.status.send_modify(|s| {
             self.current.name_tables(s);
             s.config.read_again = Some(Time::now());
@@ -221,6 +223,7 @@ impl Reloading {
         if !again || self.to.status.borrow().config.last_error.as_ref() != Some(&reason) {
             error!(fault = ?e.fault(), "the configuration was read again and is not taken over, the one before stays in force: {reason}");
         }
+        self.current.metrics.count(&table::RELOADS, &["refused"], 1);
         self.to.status.send_modify(|s| {
             s.config.failures += 1;
             s.config.last_error = Some(reason);

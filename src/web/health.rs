@@ -41,7 +41,7 @@ pub fn life(status: &Status, now: Time) -> Life {
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
     /// Its name, for machines: `starting`, `stopping`, `kafka`, `storage`, `metastore`, `stalled`, `stopped`, `paused`,
-    /// `registration`, `memory`, `standby`, `behind`.
+    /// `registration`, `memory`, `standby`, `behind`, `denied`, `configuration`.
     pub reason: &'static str,
     /// In words.
     pub message: String,
@@ -97,6 +97,13 @@ pub fn readiness(s: &Status, now: Time) -> Readiness {
         Phase::Stopping => r.because("stopping", None, "It lands what it has read, and ends".to_owned()),
     }
     outages(s, now, &mut r);
+    if let Some(why) = &s.denied {
+        r.because("denied", None, format!("Kafka refuses: {why}"));
+    }
+    if let Some(why) = &s.config.last_error {
+        let what = "The configuration was read again and is not taken over, the one before stays in force";
+        r.note("configuration", s.config.read_again, format!("{what}: {why}"));
+    }
     if let Some(why) = &s.paused {
         r.because("paused", None, format!("Reading is paused: {why}"));
     }

@@ -37,6 +37,8 @@ impl Metrics {
         self.set(&table::TRIGGER_INTERVAL, &[], s.process.trigger_interval_seconds);
         self.set(&table::MEMORY_HELD, &[], s.memory.held_bytes as f64);
         self.set(&table::MEMORY_MAX, &[], s.memory.max_bytes as f64);
+        self.set(&table::REFUSED, &[], f64::from(u8::from(s.denied.is_some())));
+        self.set(&table::CONFIG_TAKEN, &[], f64::from(u8::from(s.config.last_error.is_none())));
         self.set(&table::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
     }
 

@@ -76,6 +76,7 @@ impl Metrics {
         one(&table::LANDED, &table::OUTCOMES);
         one(&table::AMBIGUOUS, &table::AMBIGUOUS_CALLS);
         one(&table::RETRIES, &Service::ALL.map(Service::name));
+        one(&table::RELOADS, &table::RELOAD_RESULTS);
         for metric in ALL.iter().filter(|m| m.kind == Kind::Counter && m.labels.is_empty()) {
             self.count(metric, &[], 0);
         }

@@ -145,6 +145,8 @@ metrics! {
 
     RETRIES Counter None "landfall_retries_total" ["service"]
         "Tries that failed and are made again, by service: kafka, storage, metastore";
+    REFUSED Gauge None "landfall_kafka_refuses" []
+        "1 if Kafka refuses to let this process in, or to let it read, else 0";
     OUTAGE Gauge Seconds "landfall_outage_seconds" ["service"]
         "For how long a service has not answered as it should; 0 when all is well";
     STORAGE_CALLS Histogram Seconds "landfall_storage_call_seconds" ["call"]
@@ -166,6 +168,10 @@ metrics! {
         "Bytes held between Kafka's client and the storage";
     MEMORY_MAX Gauge Bytes "landfall_memory_max_bytes" []
         "Bytes that may be held there; at half of it a batch is closed early, at all of it reading pauses";
+    RELOADS Counter None "landfall_config_reloads_total" ["result"]
+        "Times that the configuration was read again while running: taken_over, or refused, so that the one before stays";
+    CONFIG_TAKEN Gauge None "landfall_config_last_reload_successful" []
+        "0 if the configuration was refused when it was last read again, else 1";
     BUILD Gauge None "landfall_build_info" ["version"]
         "1; the label says which landfall this is";
     START_TIME Gauge Seconds "process_start_time_seconds" []
@@ -194,6 +200,9 @@ pub const CAUSES: [&str; 2] = ["memory", "dead_letters"];
 pub const STATES: [&str; 4] = ["assigned", "reading", "paused", "stopped"];
 /// The values of `call` of ambiguous replies.
 pub const AMBIGUOUS_CALLS: [&str; 3] = ["rename", "create", "publish"];
+
+/// The values of `result`.
+pub const RELOAD_RESULTS: [&str; 2] = ["taken_over", "refused"];
 
 #[cfg(test)]
 mod tests {
