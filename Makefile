@@ -1,5 +1,5 @@
 # The door to everything a person does here. `make help` explains.
-.PHONY: help demo quick test stack real chaos outages image fetch instructions bench bench-chain bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
+.PHONY: help demo quick test stack real chaos outages soak image fetch instructions bench bench-chain bench-build bench-drain bench-scale bench-steady bench-flat bench-idle bench-spark bench-spark-drain bench-spark-slope bench-spark-steady
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -29,6 +29,10 @@ chaos: ## An hour of kills, pauses, rebalances, server and network faults; CHAOS
 outages: ## Every service dead, frozen and slow, for seconds and for a minute: how long until it goes on; 35 minutes
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/outages
+
+soak: bench-build ## The release at 5,000 messages/s for 65 minutes, a service away every few: what stays flat
+	cargo build --locked --tests -p landfall -p landfall-stack
+	cargo run -q --locked -p landfall-stack -- run -- scripts/soak
 
 stack: ## Real Kafka, HDFS, Hive metastore and Presto to play with, until Ctrl-C
 	cargo run -q --locked -p landfall-stack -- up

@@ -145,7 +145,7 @@ timestamp = "kafka.timestamp"
 
     /// Starts it behind a fence, if there is one.
     pub fn start_behind(&self, fence: Option<&Fence>) -> Daemon {
-        let program = env!("CARGO_BIN_EXE_landfall");
+        let program = program();
         self.start_as(fence.map_or_else(landfall, |fence| unconfigured(fence.command(program.as_ref()))), &[])
     }
 
@@ -241,7 +241,12 @@ pub fn repository() -> &'static Path {
 
 /// The binary, in an environment without configuration.
 pub fn landfall() -> Command {
-    unconfigured(Command::new(env!("CARGO_BIN_EXE_landfall")))
+    unconfigured(Command::new(program()))
+}
+
+/// The binary of the tests, or the one that is to be tried instead, as the release.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("LANDFALL_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_landfall").into())
 }
 
 fn unconfigured(mut command: Command) -> Command {

@@ -13,6 +13,8 @@ mod datanodes;
 mod dead_letters;
 mod examples;
 mod expected;
+#[path = "../common/exposition.rs"]
+mod exposition;
 mod failpoints;
 mod job;
 mod lag;

@@ -83,11 +83,15 @@ impl Topic {
         sender
     }
 
-    /// Each partition's end offset.
+    /// Each partition's end offset; asked again of a broker that has just come back.
     pub fn ends(&self) -> Vec<i64> {
         let consumer = self.consumer();
         let limit = Duration::from_secs(10);
-        (0..self.partitions).map(|p| consumer.fetch_watermarks(&self.name, p, limit).unwrap().1).collect()
+        let end = |p| {
+            let what = format!("where {}[{p}] ends", self.name);
+            wait_for(Duration::from_secs(30), what, || consumer.fetch_watermarks(&self.name, p, limit).ok()).1
+        };
+        (0..self.partitions).map(end).collect()
     }
 
     fn consumer(&self) -> BaseConsumer {

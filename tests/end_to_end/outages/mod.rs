@@ -8,6 +8,7 @@ mod line;
 mod people;
 mod report;
 mod services;
+mod soak;
 
 use std::io::Write;
 
@@ -25,8 +26,13 @@ fn all() -> bool {
 }
 
 fn tell(title: &str, table: &str) {
+    tell_to("OUTAGES_REPORT", title, table);
+}
+
+/// On the terminal, and to the file that the variable names.
+fn tell_to(variable: &str, title: &str, table: &str) {
     println!("\n{title}\n\n{table}");
-    if let Some(path) = std::env::var_os("OUTAGES_REPORT") {
+    if let Some(path) = std::env::var_os(variable) {
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         writeln!(file, "{title}\n\n{table}").unwrap();
     }

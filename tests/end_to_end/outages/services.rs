@@ -91,7 +91,16 @@ impl Outage {
         }
     }
 
-    fn begin(&self, stack: &Stack, fence: Option<&Fence>) {
+    /// Whether a long run has it: not those that want a fence, or DataNodes with other settings.
+    pub fn is_for_a_soak(&self) -> bool {
+        self.lasts == SHORT && !matches!(self.how, Slow(_) | Full)
+    }
+
+    pub fn lasts(&self) -> Duration {
+        self.lasts
+    }
+
+    pub fn begin(&self, stack: &Stack, fence: Option<&Fence>) {
         for part in self.parts {
             match self.how {
                 Dead => stack.kill(part).unwrap(),
@@ -103,7 +112,7 @@ impl Outage {
         }
     }
 
-    fn end(&self, stack: &Stack, fence: Option<&Fence>) {
+    pub fn end(&self, stack: &Stack, fence: Option<&Fence>) {
         std::thread::scope(|scope| {
             for part in self.parts {
                 scope.spawn(move || match self.how {
