@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Format, app_of, start_logging};
+use super::{Failure, Format, app_of, print_report, start_logging};
 use crate::app::{App, AppError, migration_errors};
 use crate::config;
-use crate::fault::Fault;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -39,12 +38,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     start_logging(args.log_format, "error");
     let report = app(&args.config)?.check(args.offline).await;
-    if args.json {
-        let text = serde_json::to_string(&report).map_err(|e| Failure::new(e, Fault::Bug))?;
-        println!("{text}");
-    } else {
-        print!("{report}");
-    }
+    print_report(&report, args.json)?;
     match report.fault() {
         None => Ok(()),
         Some(fault) => {

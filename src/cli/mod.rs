@@ -173,6 +173,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// To standard output: one JSON object, or text.
+fn print_report(report: &(impl serde::Serialize + std::fmt::Display), json: bool) -> Result<(), Failure> {
+    if json {
+        println!("{}", serde_json::to_string(report).map_err(|e| Failure::new(e, Fault::Bug))?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}
+
 /// The job of these configuration files and the environment.
 fn load_app(files: &[PathBuf]) -> Result<App, Failure> {
     app_of(configuration::load(files, configuration::environment())?)

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Format, load_app, start_logging};
-use crate::fault::Fault;
+use super::{Failure, Format, load_app, print_report, start_logging};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -32,12 +31,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // What does not answer is in the report.
     start_logging(args.log_format, "error");
     let report = load_app(&args.config)?.status().await;
-    if args.json {
-        let text = serde_json::to_string(&report).map_err(|e| Failure::new(e, Fault::Bug))?;
-        println!("{text}");
-    } else {
-        print!("{report}");
-    }
+    print_report(&report, args.json)?;
     match report.fault() {
         None => Ok(()),
         Some(fault) => {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 
 use super::live::verify_bar;
-use super::{Failure, Format, load_app, start_logging};
-use crate::fault::Fault;
+use super::{Failure, Format, load_app, print_report, start_logging};
 use crate::verify::Progress;
 
 #[derive(Debug, clap::Args)]
@@ -41,12 +40,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // It ends with the progress' sender; a bar that panics is no reason to fail the audit.
     _ = bar.await;
     let report = result?;
-    if args.json {
-        let text = serde_json::to_string(&report).map_err(|e| Failure::new(e, Fault::Bug))?;
-        println!("{text}");
-    } else {
-        print!("{report}");
-    }
+    print_report(&report, args.json)?;
     match report.fault() {
         None => Ok(()),
         Some(fault) => Err(Failure::new(format!("verify: {}", report.summary()), fault)),
