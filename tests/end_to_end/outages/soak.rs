@@ -52,7 +52,7 @@ fn scrape(address: &str) -> std::io::Result<Exposition> {
 
 fn sample(at: Duration, found: &Exposition) -> Sample {
     let value = |name| found.value(name, &[]).unwrap();
-    let lag = found.samples.iter().filter(|s| s.name == "landfall_lag_seconds").map(|s| s.value).fold(0.0, f64::max);
+    let lag = found.samples.iter().filter(|s| s.name == "landfall_lag_messages").map(|s| s.value).sum();
     let memory = value("process_resident_memory_bytes") / f64::from(1 << 20);
     Sample { at, memory, files: value("process_open_fds"), threads: value("process_threads"), lag }
 }
@@ -181,7 +181,7 @@ fn an_hour_with_a_service_away_every_few_minutes_leaves_memory_files_and_threads
     let parts = [&samples[..quarter], &samples[quarter..2 * quarter], &samples[samples.len() - quarter..]];
     let mut report = format!(
         "{:.0} minutes, {rate} messages/s, {count} outages: {messages} messages in {batches} batches, each landed once. At most \
-         {:.1} s until it went on; lag at most {:.0} s.\n\n| at most | first quarter | second quarter | last quarter |\n\
+         {:.1} s until it went on; {:.0} messages behind at most.\n\n| at most | first quarter | second quarter | last quarter |\n\
          |---|---:|---:|---:|\n",
         ran.as_secs_f64() / 60.0,
         longest.as_secs_f64(),
