@@ -26,7 +26,7 @@ chaos: ## An hour of kills, pauses, rebalances, server and network faults; CHAOS
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/chaos
 
-outages: ## Every service dead, frozen and slow, for seconds and for a minute: how long until it goes on; 35 minutes
+outages: bench-build ## Every service dead, frozen and slow, for seconds and for a minute: how long until it goes on; 35 minutes
 	cargo build --locked --tests -p landfall -p landfall-stack
 	cargo run -q --locked -p landfall-stack -- run -- scripts/outages
 

@@ -29,6 +29,9 @@ pub struct Args {
     /// On which cores: sets as `taskset -c` has them, divided by slashes
     #[arg(long, value_delimiter = '/', default_value = "0/0,1")]
     cores: Vec<String>,
+    /// Keep the servers on the same cores, so that one core is a whole machine's and two are as well
+    #[arg(long)]
+    servers_too: bool,
     /// Measure the daemon as well, `landfall run` without --available-now, up to its last batch
     #[arg(long)]
     daemon: bool,
@@ -60,6 +63,8 @@ pub struct Variant {
     pub shape: Shape,
     /// On these cores only.
     pub cores: Option<String>,
+    /// The servers as well.
+    pub servers_too: bool,
     /// Without --available-now.
     pub daemon: bool,
 }
@@ -67,6 +72,9 @@ pub struct Variant {
 /// Drains the topic once into tables of its own, checks the rows, and deletes the files.
 pub fn drain(world: &World, topic: &Topic, variant: &Variant, expected: &Tally) -> Result<Drained> {
     world.go_on()?;
+    if let Some(cores) = variant.cores.as_deref().filter(|_| variant.servers_too) {
+        world.keep_servers_on(cores)?;
+    }
     let job = Job::new(world, "drain", topic, &variant.shape)?;
     let events = expected[1].rows + expected[2].rows;
     let args: &[&str] = if variant.daemon { &[] } else { &["--available-now"] };
@@ -137,25 +145,33 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     let limits = Limits::start(args.events, args.partitions)?;
     let mut variants = Vec::new();
     for to in &args.to {
-        let new = |cores: &String, daemon| Variant { shape: Shape::shipped(*to), cores: Some(cores.clone()), daemon };
+        let new = |cores: &String, daemon| Variant {
+            shape: Shape::shipped(*to),
+            cores: Some(cores.clone()),
+            servers_too: args.servers_too,
+            daemon,
+        };
         variants.extend(args.cores.iter().map(|cores| new(cores, false)));
         variants.extend(args.cores.last().filter(|_| args.daemon).map(|cores| new(cores, true)));
     }
     let mut drained: Vec<Vec<Drained>> = variants.iter().map(|_| Vec::new()).collect();
-    let mut limit = Vec::new();
+    let mut limit: Vec<Vec<f64>> = variants.iter().map(|_| Vec::new()).collect();
     for turn in 1..=args.turns {
         eprintln!("turn {turn} of {}", args.turns);
-        for (variant, turns) in variants.iter().zip(&mut drained) {
+        for ((variant, turns), limit) in variants.iter().zip(&mut drained).zip(&mut limit) {
             turns.push(drain(world, &topic, variant, &expected)?);
+            limit.extend(limits.as_ref().map(Limits::round).transpose()?);
         }
-        limit.extend(limits.as_ref().map(Limits::round).transpose()?);
     }
-    let cpu = |turns: &[Drained]| median(turns.iter().map(|d| d.cpu * 1e9 / args.events as f64));
-    let least = median(limit.iter().copied());
+    // Each drain beside the limit bench right after it: the machine is slower in one minute than in another.
+    let times_limit = |turns: &[Drained], limit: &[f64]| {
+        median(turns.iter().zip(limit).map(|(drained, limit)| drained.cpu * 1e9 / args.events as f64 / limit))
+    };
     let rate = |turns: &[Drained]| median(turns.iter().map(|d| d.busy.0.recip()));
     let mut rows = Vec::new();
-    for (variant, turns) in variants.iter().zip(&drained) {
-        let how = if variant.daemon { ", daemon" } else { "" };
+    for ((variant, turns), limit) in variants.iter().zip(&drained).zip(&limit) {
+        let servers = if variant.servers_too { ", with the servers" } else { "" };
+        let how = if variant.daemon { ", daemon" } else { servers };
         let cores = variant.cores.as_deref().unwrap_or("all");
         let mut row = vec![format!("landfall to {}{how}, cores {cores}", variant.shape.to.text())];
         row.extend(cells(args.events, turns));
@@ -163,9 +179,10 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
         let first = variants.iter().position(|v| v.shape.to == variant.shape.to).unwrap_or(0);
         let times = rate(turns) / rate(&drained[first]);
         row.push(if variant.daemon { "-".to_owned() } else { format!("{times:.2}") });
-        row.push(if limit.is_empty() { "-".to_owned() } else { format!("{:.2}", cpu(turns) / least) });
+        row.push(if limit.is_empty() { "-".to_owned() } else { format!("{:.2}", times_limit(turns, limit)) });
         rows.push(row);
     }
+    let limit = limit.concat();
     if !limit.is_empty() {
         let mut row = vec!["limit bench, broker in memory, no storage, core 0".to_owned(), spread(&limit, 0)];
         row.resize(HEAD.len() + 1, "-".to_owned());

@@ -7,6 +7,7 @@ use landfall_stack::{Options, Stack};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 /// What all benches share.
@@ -57,6 +58,16 @@ impl World {
             Some(signal) => anyhow::bail!("stopped by signal {signal}"),
             None => Ok(()),
         }
+    }
+
+    /// Keeps all threads of the servers on these cores, as `taskset -c` has them.
+    pub fn keep_servers_on(&self, cores: &str) -> Result<()> {
+        for part in self.stack.status() {
+            let pid = part.pid.with_context(|| format!("{} does not run", part.name))?.to_string();
+            let done = Command::new("taskset").args(["-apc", cores, &pid]).output().context("cannot run taskset")?;
+            ensure!(done.status.success(), "taskset for {}: {}", part.name, String::from_utf8_lossy(&done.stderr));
+        }
+        Ok(())
     }
 
     /// A name that no earlier run on this stack has: letters, digits and `_`.

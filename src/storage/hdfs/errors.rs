@@ -22,7 +22,7 @@ const REFUSALS: [&str; 9] = [
 pub(super) fn classify(op: &'static str, path: &str, e: &HdfsError) -> StorageError {
     let path = path.to_owned();
     let text = e.to_string();
-    let reason = one_line(text.split("\n\tat").next().unwrap_or_default());
+    let reason = readable(one_line(text.split("\n\tat").next().unwrap_or_default()));
     match e {
         HdfsError::FileNotFound(_) => StorageError::NotFound { op, path },
         HdfsError::AlreadyExists(_) => StorageError::AlreadyExists { op, path },
@@ -53,6 +53,18 @@ pub(super) fn classify(op: &'static str, path: &str, e: &HdfsError) -> StorageEr
 
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// The client prints the DataNodes that it asked with all that it knows of them: leaves their addresses.
+fn readable(reason: String) -> String {
+    let Some((said, nodes)) = reason.split_once("[DatanodeInfoProto") else { return reason };
+    let address = |node: &str| {
+        let port = node.split_once("xfer_port: ").map_or("", |(_, rest)| rest);
+        let port = port.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        format!("{}:{port}", node.split('"').next().unwrap_or_default())
+    };
+    let nodes: Vec<_> = nodes.split("ip_addr: \"").skip(1).map(address).collect();
+    format!("{said}{}; no replica can be read: hdfs dfsadmin -report", nodes.join(", "))
 }
 
 /// For a person who does not know HDFS by heart; nothing rests on it.
@@ -132,6 +144,21 @@ mod tests {
         let said = "File /a could only be written to 0 of the 1 minReplication nodes. There are 3 datanode(s) running.";
         let e = classify("create", "/a", &HdfsError::RPCError("java.io.IOException".to_owned(), said.to_owned()));
         assert!(e.fault() == Fault::Retry && e.to_string().ends_with("or none has room: hdfs dfsadmin -report"), "{e}");
+    }
+
+    #[test]
+    fn of_datanodes_that_failed_the_addresses_are_told() {
+        let node = |ip: &str, port| {
+            format!(
+                "DatanodeInfoProto {{ id: DatanodeIdProto {{ ip_addr: \"{ip}\", host_name: \"dn\", datanode_uuid: \"65119c35\", \
+                 xfer_port: {port}, info_port: 9864 }}, capacity: Some(270), location: Some(\"/default-rack\") }}"
+            )
+        };
+        let said = format!("All DataNodes failed: [{}, {}]", node("10.0.0.1", 9866), node("10.0.0.2", 19866));
+        let e = classify("read", "/a", &HdfsError::DataTransferError(said));
+        let says = "All DataNodes failed: 10.0.0.1:9866, 10.0.0.2:19866; no replica can be read: hdfs dfsadmin -report";
+        assert!(e.to_string().ends_with(says), "{e}");
+        assert_eq!(e.fault(), Fault::Retry);
     }
 
     #[test]

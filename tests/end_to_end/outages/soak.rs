@@ -1,8 +1,8 @@
 //! A day squeezed into an hour: a daemon under load, a service away every few minutes; memory, open files and threads stay
 //! where they are, all that is promised of metrics is there and moves, and every message is landed once.
 //!
-//! `make soak` runs 65 minutes on the release binary. `SOAK_SECONDS` says another length, and without it nothing is run;
-//! `SOAK_RATE` says another load, `SOAK_REPORT` names a file for the figures.
+//! `make soak` runs 65 minutes on the release binary. Else it is one minute: too short to tell what stays flat, but the rest is
+//! looked at. `SOAK_SECONDS` says another length, `SOAK_RATE` another load, `SOAK_REPORT` names a file for the figures.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -105,13 +105,9 @@ fn assert_landed_once(line: &Line<'_>) -> i64 {
 }
 
 #[test]
-fn an_hour_with_a_service_away_every_few_minutes_leaves_memory_files_and_threads_where_they_are() {
+fn with_services_away_again_and_again_every_metric_moves_and_memory_files_and_threads_stay_where_they_are() {
     let Some(world) = world() else { return };
-    if std::env::var_os("SOAK_SECONDS").is_none() {
-        eprintln!("skipped: it takes an hour, and SOAK_SECONDS (make soak)");
-        return;
-    }
-    let length = Duration::from_secs(seconds("SOAK_SECONDS", 3900));
+    let length = Duration::from_secs(seconds("SOAK_SECONDS", 60));
     let rate = seconds("SOAK_RATE", 5000);
     let mut line = Line::start(&world, "soak", rate, None, |config| config);
     let url = |line: &Line<'_>| line.daemon.lines().iter().find_map(|l| l["url"].as_str().map(str::to_owned));
@@ -193,7 +189,9 @@ fn an_hour_with_a_service_away_every_few_minutes_leaves_memory_files_and_threads
         let [first, second, last] = parts.map(|part| most(part, of));
         _ = writeln!(report, "| {what} | {first:.0} | {second:.0} | {last:.0} |");
     }
-    _ = writeln!(report, "\nMemory after the first quarter: {:+.1} MiB an hour.", slope(&samples[quarter..]));
+    if ran >= FLAT_FROM {
+        _ = writeln!(report, "\nMemory after the first quarter: {:+.1} MiB an hour.", slope(&samples[quarter..]));
+    }
     super::tell_to("SOAK_REPORT", "## Soak", &report);
     line.end();
     if ran >= FLAT_FROM {
