@@ -18,6 +18,7 @@ use super::settle::{look, settle};
 use super::status::{Ledger, Note, Outcome, RegistrarStatus, TableStatus};
 use super::validate::validate;
 use crate::fault::Fault;
+use crate::observe::Reminder;
 use crate::storage::{Parents, Storage};
 
 /// How often the tables are compared again when all is well.
@@ -65,6 +66,7 @@ impl Registrar {
         let mut failures: u32 = 0;
         let mut known: Vec<Known> = self.wanted.iter().map(|_| Known::default()).collect();
         let mut told = self.new.subscribe();
+        let mut away: Option<Reminder> = None;
         loop {
             publish(status, &ledger.status);
             let begun = Instant::now();
@@ -74,6 +76,7 @@ impl Registrar {
             ledger.enter(outcomes, Timestamp::now()).iter().for_each(log);
             ledger.count(begun.elapsed(), failed);
             publish(status, &ledger.status);
+            remind(&mut away, &ledger.status, begun.into_std());
             if failed {
                 tokio::time::sleep(growing(self.retry, failures, jitter.random())).await;
                 continue;
@@ -192,6 +195,21 @@ fn publish(status: &watch::Sender<RegistrarStatus>, new: &RegistrarStatus) {
         }
         changed
     });
+}
+
+/// Says again that the metastore is away, ever more sparsely; returns whether it did.
+fn remind(away: &mut Option<Reminder>, status: &RegistrarStatus, now: std::time::Instant) -> bool {
+    let Some((_, reason)) = &status.away else {
+        *away = None;
+        return false;
+    };
+    let since = away.get_or_insert_with(|| Reminder::new(now));
+    let due = since.is_due(now);
+    if due {
+        let (for_seconds, unregistered) = (since.lasted(now).as_secs(), status.unregistered());
+        warn!(%reason, for_seconds, unregistered, "the metastore is still away: data lands all the same");
+    }
+    due
 }
 
 fn log(note: &Note) {

@@ -203,6 +203,20 @@ async fn new_columns_are_added_once_whoever_does_it_and_whatever_reply_is_lost()
 }
 
 #[test]
+fn that_the_metastore_is_away_is_said_again_after_a_minute_and_anew_when_it_goes_again() {
+    let gone = RegistrarStatus { away: Some((Timestamp::now(), "no answer".to_owned())), ..RegistrarStatus::default() };
+    let (mut away, begun) = (None, std::time::Instant::now());
+    let mut after = |status: &RegistrarStatus, seconds| remind(&mut away, status, begun + Duration::from_secs(seconds));
+    assert!(!after(&gone, 0), "this was said by the one who noticed it");
+    assert!(!after(&gone, 59));
+    assert!(after(&gone, 61));
+    assert!(!after(&gone, 70));
+    assert!(!after(&RegistrarStatus::default(), 300), "it is back");
+    assert!(!after(&gone, 310), "another absence");
+    assert!(after(&gone, 371));
+}
+
+#[test]
 fn waits_grow_to_the_longest_and_are_jittered() {
     let wait = |failures, unit| growing(RETRY, failures, unit).as_millis();
     assert_eq!([1, 2, 3, 4, 5, 1000].map(|n| wait(n, 0.0)), [1000, 2000, 4000, 8000, 10000, 10000]);
