@@ -63,8 +63,6 @@ pub struct Variant {
     pub shape: Shape,
     /// On these cores only.
     pub cores: Option<String>,
-    /// The servers as well.
-    pub servers_too: bool,
     /// Without --available-now.
     pub daemon: bool,
 }
@@ -72,9 +70,6 @@ pub struct Variant {
 /// Drains the topic once into tables of its own, checks the rows, and deletes the files.
 pub fn drain(world: &World, topic: &Topic, variant: &Variant, expected: &Tally) -> Result<Drained> {
     world.go_on()?;
-    if let Some(cores) = variant.cores.as_deref().filter(|_| variant.servers_too) {
-        world.keep_servers_on(cores)?;
-    }
     let job = Job::new(world, "drain", topic, &variant.shape)?;
     let events = expected[1].rows + expected[2].rows;
     let args: &[&str] = if variant.daemon { &[] } else { &["--available-now"] };
@@ -145,12 +140,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     let limits = Limits::start(args.events, args.partitions)?;
     let mut variants = Vec::new();
     for to in &args.to {
-        let new = |cores: &String, daemon| Variant {
-            shape: Shape::shipped(*to),
-            cores: Some(cores.clone()),
-            servers_too: args.servers_too,
-            daemon,
-        };
+        let new = |cores: &String, daemon| Variant { shape: Shape::shipped(*to), cores: Some(cores.clone()), daemon };
         variants.extend(args.cores.iter().map(|cores| new(cores, false)));
         variants.extend(args.cores.last().filter(|_| args.daemon).map(|cores| new(cores, true)));
     }
@@ -159,6 +149,9 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     for turn in 1..=args.turns {
         eprintln!("turn {turn} of {}", args.turns);
         for ((variant, turns), limit) in variants.iter().zip(&mut drained).zip(&mut limit) {
+            if let Some(cores) = variant.cores.as_deref().filter(|_| args.servers_too) {
+                world.keep_servers_on(cores)?;
+            }
             turns.push(drain(world, &topic, variant, &expected)?);
             limit.extend(limits.as_ref().map(Limits::round).transpose()?);
         }
@@ -170,7 +163,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     let rate = |turns: &[Drained]| median(turns.iter().map(|d| d.busy.0.recip()));
     let mut rows = Vec::new();
     for ((variant, turns), limit) in variants.iter().zip(&drained).zip(&limit) {
-        let servers = if variant.servers_too { ", with the servers" } else { "" };
+        let servers = if args.servers_too { ", with the servers" } else { "" };
         let how = if variant.daemon { ", daemon" } else { servers };
         let cores = variant.cores.as_deref().unwrap_or("all");
         let mut row = vec![format!("landfall to {}{how}, cores {cores}", variant.shape.to.text())];

@@ -52,7 +52,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
         eprintln!("turn {turn} of {}", args.turns);
         for ((_, partitions, shape), turns) in cases.iter().zip(&mut drained) {
             let topic = Topic::backlog(&world.stack.kafka(), args.events, *partitions)?;
-            let variant = Variant { shape: shape.clone(), cores: None, servers_too: false, daemon: false };
+            let variant = Variant { shape: shape.clone(), cores: None, daemon: false };
             turns.push(drain(world, &topic, &variant, &expected)?);
         }
     }

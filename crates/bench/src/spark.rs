@@ -107,7 +107,7 @@ fn check(world: &World, name: &str, out: &str, expected: &Tally) -> Result<()> {
 }
 
 fn landfall(world: &World, topic: &Topic, expected: &Tally) -> Result<Run> {
-    let variant = Variant { shape: Shape::shipped(To::Hdfs), cores: None, servers_too: false, daemon: false };
+    let variant = Variant { shape: Shape::shipped(To::Hdfs), cores: None, daemon: false };
     let d = drain(world, topic, &variant, expected)?;
     Ok(Run { cpu: d.cpu, wall: d.wall, peak: d.peak })
 }
