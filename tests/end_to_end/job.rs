@@ -351,9 +351,8 @@ impl Daemon {
 
     /// Up to which offset it has landed a partition, or found it landed.
     pub fn landed(&self, topic: &str, partition: usize) -> Option<i64> {
+        let landed = self.landed_by_itself(topic, partition);
         let read = self.read_on();
-        let end = |p: &Value| p["progress"]["sources"][0]["endOffset"][topic][partition.to_string()].as_i64();
-        let landed = read.lines.iter().filter_map(end).max();
         // `reading` has a field positions = ["topic[0]@17", …]
         let mark = format!("\"{topic}[{partition}]@");
         let lines = read.lines.iter().filter(|line| line["message"] == "reading");
@@ -362,6 +361,12 @@ impl Daemon {
             positions.split_once(&mark)?.1.split('"').next()?.parse().ok()
         });
         landed.max(found.max())
+    }
+
+    /// Up to which offset its own batches have landed a partition.
+    pub fn landed_by_itself(&self, topic: &str, partition: usize) -> Option<i64> {
+        let end = |p: &Value| p["progress"]["sources"][0]["endOffset"][topic][partition.to_string()].as_i64();
+        self.read_on().lines.iter().filter_map(end).max()
     }
 
     /// The end of its log.
