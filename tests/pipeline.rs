@@ -211,6 +211,83 @@ async fn messages_that_retention_took_stop_their_partition_and_no_other() {
     assert_eq!(column(&storage, "sword_purchases", "cost").await, expected);
 }
 
+/// Retention overtakes a daemon that has read 30 messages and landed 10: 20 are in its memory, 15 are gone unread.
+async fn overtaken(on_gap: &str) -> (common::line::Running, MemoryTopic, Arc<dyn Storage>) {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    let (open, gate) = watch::channel(true);
+    let gated = Arc::new(Gated { inner: storage.clone(), open: gate }) as Arc<dyn Storage>;
+    let append = |p: i32, costs: std::ops::Range<i64>| {
+        costs.for_each(|n| topic.append(&partition(p), 0, Some(sword(n).as_bytes())));
+    };
+    append(0, 0..10);
+    topic.create(&partition(1));
+    let mut daemon = start(&topic, &gated, &settings(&[("LANDFALL__KAFKA__ON_GAP", on_gap)]), None).await;
+    daemon.landed(10).await;
+    // One batch stays at committing, so that what is read after it stays open.
+    open.send_replace(false);
+    append(1, 100..105);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    append(0, 10..30);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // In one go: nothing of it is read.
+    append(0, 30..50);
+    topic.expire(&partition(0), 45);
+    append(1, 105..110);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(daemon.status.borrow().stopped, Vec::<String>::new(), "it is not known yet where the log goes on");
+    open.send_replace(true);
+    (daemon, topic, storage)
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_gap_lands_before_the_gap_is_told() {
+    let (mut daemon, topic, storage) = overtaken("stop").await;
+    let stopped = daemon.status.wait_for(|s| !s.stopped.is_empty()).await.unwrap().clone();
+    assert!(stopped.stopped[0].contains("goes on at offset 30, but"), "{stopped:?}");
+    assert!(stopped.stopped[0].contains("15 offsets are gone"), "{stopped:?}");
+    assert!(stopped.messages >= 35, "what was read is landed: {stopped:?}");
+    // What has landed since the daemon started is no word of an operator.
+    topic.append(&partition(1), 0, Some(sword(110).as_bytes()));
+    let again = daemon.status.wait_for(|s| s.stopped != stopped.stopped);
+    let again = tokio::time::timeout(Duration::from_secs(6), again).await.map(|s| s.unwrap().clone());
+    assert!(again.is_err(), "told once, and not taken up again: {again:?}");
+    let mut operator = committer(&storage).await;
+    let why = Decision { reason: "a test".to_owned(), operator: "test".to_owned() };
+    operator.accept_gap(partition(0), Offset(45), why).await.unwrap().expect("a slot");
+    daemon.landed(46).await;
+    daemon.stop().await.unwrap();
+    let mut expected = [costs(0..30), costs(45..50), costs(100..111)].concat();
+    expected.sort();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, expected);
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_gap_lands_before_the_gap_is_recorded() {
+    let (mut daemon, _, storage) = overtaken("record").await;
+    daemon.landed(45).await;
+    assert!(daemon.status.borrow().stopped.is_empty());
+    daemon.stop().await.unwrap();
+    let mut expected = [costs(0..30), costs(45..50), costs(100..110)].concat();
+    expected.sort();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, expected);
+}
+
+#[tokio::test]
+async fn a_partition_of_which_nothing_has_landed_begins_with_its_oldest_message_by_itself() {
+    let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);
+    topic.create(&partition(0));
+    let mut daemon = start(&topic, &storage, &settings(&[]), None).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    (0..10).for_each(|n| topic.append(&partition(0), 0, Some(sword(n).as_bytes())));
+    topic.expire(&partition(0), 4);
+    let stopped = daemon.status.wait_for(|s| !s.stopped.is_empty()).await.unwrap().stopped.clone();
+    assert!(stopped[0].contains("4 offsets are gone by retention"), "{stopped:?}");
+    daemon.landed(6).await;
+    assert!(daemon.status.borrow().stopped.is_empty());
+    daemon.stop().await.unwrap();
+    assert_eq!(column(&storage, "sword_purchases", "cost").await, costs(4..10));
+}
+
 #[tokio::test]
 async fn two_daemons_that_both_read_everything_land_every_message_once() {
     let (topic, storage) = (MemoryTopic::default(), Arc::new(MemoryStorage::default()) as Arc<dyn Storage>);

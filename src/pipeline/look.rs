@@ -1,13 +1,9 @@
-//! What the pipeline sees of itself, and tells: every second, and when a partition is stopped.
+//! What the pipeline sees of itself, and tells every second.
 
 use std::time::Instant;
 
-use tracing::error;
-
+use super::Pipeline;
 use super::report::Sight;
-use super::{HALTED_EVERY, Pipeline};
-use crate::model::Offset;
-use crate::source::SourceError;
 
 impl Pipeline {
     /// Looks after the pause and, when it is due, the status.
@@ -27,25 +23,6 @@ impl Pipeline {
             stopping: self.stopping,
             open: (!self.is_empty()).then(|| elapsed.saturating_sub(self.opened_at)),
         });
-    }
-
-    /// A partition is not read on until a person decides.
-    pub(super) fn halt(&mut self, error: SourceError) {
-        if let Some(partition) = error.partition() {
-            self.positions.stopped(partition);
-        }
-        if let SourceError::Gap { partition, low, missing, .. } = &error
-            && self.record_gaps
-        {
-            self.gaps.push((partition.clone(), Offset(*low), *missing));
-            return;
-        }
-        error!(%error, fault = ?error.fault(), "a partition is stopped");
-        self.reporter.stopped(&error);
-        self.upkeep_due = self.upkeep_due.min(Instant::now() + HALTED_EVERY);
-        if self.positions.bounded() {
-            self.failure.get_or_insert(error.into());
-        }
     }
 
     /// Of a bounded run; `read` messages more are read.

@@ -6,6 +6,7 @@ mod brake;
 mod content;
 mod deadline;
 mod error;
+mod halts;
 mod intake;
 mod lane;
 pub mod letters;
@@ -32,6 +33,7 @@ pub use content::EncodeContext;
 use content::OpenBatch;
 use deadline::Deadline;
 pub use error::PipelineError;
+use halts::Halt;
 use intake::{Decoded, Intake};
 pub use lane::file_options;
 pub use memory::Memory;
@@ -46,7 +48,7 @@ pub use workers::Workers;
 use crate::batch::Trigger;
 use crate::commit::{Committed, Committer};
 use crate::failpoint;
-use crate::model::{Chunk, Offset, TopicPartition};
+use crate::model::{Chunk, TopicPartition};
 use crate::source::{Event, Hold, Source, SourceError};
 
 /// How often the log is read for an operator's word while partitions are stopped.
@@ -69,8 +71,8 @@ pub struct Pipeline {
     upkeep: Upkeep,
     upkeep_due: Instant,
     record_gaps: bool,
-    /// Gaps that are to be recorded.
-    gaps: Vec<(TopicPartition, Offset, i64)>,
+    /// What is to be told once what was read before is landed.
+    halts: Vec<Halt>,
     /// What is under way is decoded and sealed before more is taken.
     closing: bool,
     /// The group waits until what was read is landed.
@@ -106,7 +108,7 @@ impl Pipeline {
             upkeep: parts.upkeep,
             upkeep_due: Instant::now() + parts.upkeep.every,
             record_gaps: parts.record_gaps,
-            gaps: Vec::new(),
+            halts: Vec::new(),
             closing: false,
             flushing: None,
             begun: Instant::now(),
@@ -196,17 +198,19 @@ impl Pipeline {
         let all_read = self.positions.all_read(Instant::now());
         let flush = self.stopping || all_read || self.flushing.is_some();
         let tick = !self.is_empty() && self.begun.elapsed() >= self.trigger.tick_after(self.opened_at);
-        self.closing = (flush || self.closing || tick || self.plans.is_due()) && !self.is_empty();
+        let settled = self.settle_halts();
+        let closing = flush || self.closing || tick || self.plans.is_due() || !self.halts.is_empty();
+        self.closing = closing && !self.is_empty();
         if self.closing {
             self.intake.decode();
         }
         let whole = self.closing && self.intake.is_empty();
-        let work = if flush && whole {
+        let work = if let Some(work) = settled {
+            work
+        } else if flush && whole {
             Work::Commit(self.seal()?)
         } else if flush && self.closing {
             return Ok(());
-        } else if let Some((partition, to, missing)) = self.gaps.pop() {
-            Work::AcceptGap { partition, to, missing }
         } else if self.positions.moving() && !self.stopping {
             Work::CatchUp
         } else if Instant::now() >= self.upkeep_due && !self.stopping {
@@ -230,6 +234,7 @@ impl Pipeline {
 
     fn seal(&mut self) -> Result<Box<Sealed>, PipelineError> {
         let since = Instant::now();
+        self.seal_halts();
         let (read, batch) = self.open.seal(Some(&self.workers));
         self.deadline.committing = read.accounting.read;
         let records: u64 = read.partitions.iter().map(|p| p.records).sum();
@@ -284,7 +289,8 @@ impl Pipeline {
             tail: committer.tail(tp),
             incarnation: committer.state().incarnation(&tp.topic),
         };
-        let again = self.positions.revive(says);
+        // What is about to be stopped is looked at again when it is.
+        let again = if self.halts.is_empty() { self.positions.revive(says) } else { Vec::new() };
         if !again.is_empty() {
             info!(partitions = ?names(&again), "the log says how to go on with partitions that were stopped");
             self.forget();
@@ -311,7 +317,8 @@ impl Pipeline {
                 failpoint::reached("rebalance.revoke");
                 self.positions.revoked();
                 self.reporter.revoked();
-                self.gaps.clear();
+                // Who has the partition next finds it out.
+                self.halts.clear();
                 if lost {
                     // Who has the partitions now reads it again.
                     self.forget();
@@ -337,12 +344,12 @@ impl Pipeline {
                 self.reporter.end_reached(partition);
                 self.tell_what_is_left(0);
             }
-            // Of an assignment that is no longer ours.
-            Some(Event::Positioned { .. } | Event::Messages { .. } | Event::EndReached { .. }) => {}
-            Some(Event::Stopped { error }) => self.halt(error),
+            Some(Event::Stopped { session, error }) if self.positions.is_current(session) => self.halt(error),
             Some(Event::Denied(why)) => self.reporter.denied(why),
             Some(Event::Failed(error)) => return Err(error.into()),
             None => return Err(SourceError::Fatal("the consumer thread has ended".to_owned()).into()),
+            // Of an assignment that is no longer ours.
+            Some(_) => {}
         }
         Ok(())
     }
@@ -386,6 +393,7 @@ impl Pipeline {
     fn forget(&mut self) {
         self.intake.clear();
         self.open.clear();
+        self.drop_halts();
         self.reporter.forgot();
         self.closing = false;
     }

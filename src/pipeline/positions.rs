@@ -174,12 +174,19 @@ impl Positions {
         }
     }
 
-    pub(super) fn stopped(&mut self, partition: &TopicPartition) {
+    /// A partition is not read on from `end`.
+    pub(super) fn stopped(&mut self, partition: &TopicPartition, end: Offset) {
         self.left.remove(partition);
         self.owned.retain(|tp| tp != partition);
         if let Some(at) = self.ordered.get(partition) {
-            self.halted.push((partition.clone(), *at));
+            self.halted.push((partition.clone(), LogPosition { end: Some(end), ..*at }));
         }
+    }
+
+    /// A partition that was to be stopped is to be read with the others.
+    pub(super) fn not_stopped(&mut self, partition: &TopicPartition) {
+        let again = self.halted.extract_if(.., |(tp, _)| tp == partition);
+        self.owned.extend(again.map(|(tp, _)| tp));
     }
 
     /// Whether a bounded run has read all of what is ours.
@@ -258,8 +265,9 @@ mod tests {
     #[test]
     fn a_halted_partition_is_taken_up_again_when_the_log_says_something_else_of_it() {
         let mut p = bounded(&["a", "b"]);
-        p.stopped(&tp("a"));
-        assert!(p.any_halted() && p.revive(|_| NEW).is_empty());
+        p.stopped(&tp("a"), Offset(4));
+        let here = |_: &TopicPartition| LogPosition { end: Some(Offset(4)), ..NEW };
+        assert!(p.any_halted() && p.revive(here).is_empty());
         let moved = |partition: &TopicPartition| match &*partition.topic {
             "a" => LogPosition { end: Some(Offset(7)), ..NEW },
             _ => NEW,

@@ -138,7 +138,7 @@ impl Reporter {
     }
 
     pub(super) fn stopped(&mut self, error: &SourceError) {
-        if let Some(tp) = error.partition() {
+        if let Some((tp, _)) = error.stopped() {
             self.standing.stopped(tp, Time::now(), error.to_string(), error.command());
         }
         self.status.send_modify(|s| s.stopped.push(error.to_string()));

@@ -196,11 +196,11 @@ impl ConsumerThread {
     /// Compares each start with what Kafka holds, and begins to read. A partition whose messages are gone is stopped.
     fn assign_wanted(&mut self) {
         let Some(wanted) = self.wanted.take_if(|_| Instant::now() >= self.retry_at) else { return };
-        let mut positions = Vec::new();
+        let (mut positions, mut stopped) = (Vec::new(), Vec::new());
         for (tp, start) in &wanted.starts {
             match self.position(tp, *start) {
                 Ok(Ok(position)) => positions.push(position),
-                Ok(Err(error)) => _ = self.control.blocking_send(Event::Stopped { error }),
+                Ok(Err(error)) => stopped.push(Event::Stopped { session: wanted.session, error }),
                 Err(e) => return self.assign_later(wanted, "ask for the offsets of a partition", &e),
             }
         }
@@ -220,6 +220,7 @@ impl ConsumerThread {
             self.waiting.clear();
         }
         self.session = wanted.session;
+        self.waiting.extend(stopped);
         self.waiting.push_back(Event::Positioned { session: self.session, positions: told });
     }
 
@@ -319,7 +320,7 @@ impl ConsumerThread {
                 self.trouble.answered();
                 self.waiting.push_back(Event::EndReached { session: self.session, partition });
             }
-            Closed::Halted(error) => _ = self.control.blocking_send(Event::Stopped { error }),
+            Closed::Halted(error) => self.waiting.push_back(Event::Stopped { session: self.session, error }),
             Closed::Lost => {
                 debug!("messages came on the wrong queue: assigning again");
                 self.assign_again();

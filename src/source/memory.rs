@@ -53,6 +53,7 @@ impl MemoryTopic {
             log.drain(..(offset - *low) as usize);
             *low = offset;
         }
+        self.appended.notify_waiters();
     }
 
     /// Deletes the topic's messages, as if it were made anew.
@@ -133,7 +134,13 @@ impl MemorySource {
         }
         let session = *lock(&self.session);
         let topics = self.topic.lock();
-        for (tp, (position, told)) in lock(&self.positions).iter_mut() {
+        let mut positions = lock(&self.positions);
+        let gap = positions.iter().find_map(|(tp, (end, _))| gap(tp, *end, topics.partitions.get(tp)?.0));
+        if let Some(error) = gap {
+            positions.retain(|tp, _| error.stopped().is_none_or(|(stopped, _)| stopped != tp));
+            return Some(Event::Stopped { session, error });
+        }
+        for (tp, (position, told)) in positions.iter_mut() {
             let Some((low, log)) = topics.partitions.get(tp) else { continue };
             let from = (position.0 - low) as usize;
             if from >= log.len() {
@@ -161,6 +168,11 @@ impl MemorySource {
         }
         None
     }
+}
+
+/// What is missing before the oldest message at `low`.
+fn gap(partition: &TopicPartition, end: Offset, low: i64) -> Option<SourceError> {
+    (end.0 < low).then(|| SourceError::Gap { partition: partition.clone(), end, low, missing: low - end.0 })
 }
 
 /// The fingerprint of the message at `offset`, if it is there.
@@ -196,6 +208,8 @@ impl Source for MemorySource {
     fn assign(&self, a: Assignment) {
         let topics = self.topic.lock();
         let mut positions = BTreeMap::new();
+        let mut data = lock(&self.data);
+        data.clear();
         for (tp, start) in a.starts {
             let Some((low, log)) = topics.partitions.get(&tp) else { continue };
             let high = low + log.len() as i64;
@@ -204,9 +218,7 @@ impl Source for MemorySource {
                     positions.insert(tp, (Offset(*low), false));
                     continue;
                 }
-                Start::At { offset: end, .. } if end.0 < *low => {
-                    SourceError::Gap { partition: tp, end, low: *low, missing: low - end.0 }
-                }
+                // The first read finds what retention took.
                 Start::At { offset: end, .. } if end.0 > high => SourceError::Truncated { partition: tp, end, high },
                 Start::At { tail: Some(tail), .. } if found(&tp, *low, log, tail.offset).is_some_and(|t| t != tail) => {
                     SourceError::Replaced { partition: tp, offset: tail.offset }
@@ -216,13 +228,11 @@ impl Source for MemorySource {
                     continue;
                 }
             };
-            lock(&self.control).push_back(Event::Stopped { error });
+            data.push_back(Event::Stopped { session: a.session, error });
         }
         *lock(&self.session) = a.session;
         let told = positions.iter().map(|(tp, (o, _))| (tp.clone(), *o)).collect();
         *lock(&self.positions) = positions;
-        let mut data = lock(&self.data);
-        data.clear();
         data.push_back(Event::Positioned { session: a.session, positions: told });
         self.topic.appended.notify_waiters();
     }

@@ -72,8 +72,10 @@ pub enum Event {
         /// Partition number; the client does not tell the topic.
         partition: i32,
     },
-    /// A partition cannot be read on until a person decides. The others go on.
+    /// A partition cannot be read on until a person decides. The others go on. All that was read of it came before.
     Stopped {
+        /// Session of the assignment.
+        session: u64,
         /// Why, and what to do.
         error: SourceError,
     },
@@ -119,8 +121,8 @@ pub struct End {
 /// A message source.
 #[async_trait]
 pub trait Source: Send {
-    /// The next event; of the kind `Messages`, `Positioned` and `EndReached` only if `data`, so that a full buffer
-    /// does not keep rebalances waiting. Cancel-safe. `None`: the source has ended.
+    /// The next event; of a session (those that carry one) only if `data`, so that a full buffer does not keep
+    /// rebalances waiting. Cancel-safe. `None`: the source has ended.
     async fn next(&mut self, data: bool) -> Option<Event>;
 
     /// Reads these partitions from these positions.
@@ -240,12 +242,13 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// The partition that it is about.
-    pub fn partition(&self) -> Option<&TopicPartition> {
+    /// The partition that it is about, and where reading of it stands.
+    pub fn stopped(&self) -> Option<(&TopicPartition, Offset)> {
         match self {
-            SourceError::Gap { partition, .. }
-            | SourceError::Truncated { partition, .. }
-            | SourceError::Replaced { partition, .. } => Some(partition),
+            SourceError::Gap { partition, end, .. } | SourceError::Truncated { partition, end, .. } => {
+                Some((partition, *end))
+            }
+            SourceError::Replaced { partition, offset } => Some((partition, Offset::after(*offset))),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use crate::world::{wait_for, world};
 
 const LIMIT: Duration = Duration::from_secs(90);
 /// Said only of tables and routes that have changed.
-const IN_FORCE: &str = "is in force from this batch on";
+pub const IN_FORCE: &str = "is in force from this batch on";
 
 fn count(daemon: &Daemon, words: &str) -> usize {
     daemon.text().matches(words).count()

@@ -10,6 +10,7 @@ use super::line::{Line, text};
 use super::report::{Case, Rows};
 use crate::accept::{admin, forget};
 use crate::migrate;
+use crate::reload::IN_FORCE;
 use crate::topic::Topic;
 use crate::world::{World, wait_for};
 
@@ -29,8 +30,9 @@ struct Done {
 
 type Break = fn(&mut Line<'_>) -> Done;
 
-const CASES: [(&str, &str, Break); 8] = [
+const CASES: [(&str, &str, Break); 9] = [
     ("retention overtakes the daemon", "o_gap", retention),
+    ("retention overtakes the daemon, with `kafka.on_gap = \"record\"`", "o_skip", retention_is_recorded),
     ("the topic is deleted and made again", "o_anew", anew),
     ("partitions are added to the topic", "o_grow", grow),
     ("a table is dropped in the metastore", "o_drop", dropped),
@@ -92,26 +94,43 @@ fn assert_others_land(line: &Line<'_>, partition: usize) {
     wait_for(LIMIT, "the other partition goes on", || (at() > before).then_some(()));
 }
 
-fn retention(line: &mut Line<'_>) -> Done {
+/// Lets retention take messages of partition 0 that the daemon has not read, beside some that it has in its memory.
+fn overtake(line: &Line<'_>) -> Instant {
     line.daemon.signal("STOP");
     std::thread::sleep(Duration::from_secs(4));
     let end = line.job.topic.ends()[0];
     let begun = Instant::now();
     forget(line.world, &line.job, 0, end);
     line.daemon.signal("CONT");
+    begun
+}
+
+fn retention(line: &mut Line<'_>) -> Done {
+    let begun = overtake(line);
     let noticed = noticed(line, begun, "are gone by retention");
-    assert_others_land(line, 1);
     let said = line.wait_for_word("are gone by retention");
-    let gone = said.split(" offsets are gone").next().and_then(|s| s.rsplit(' ').next()?.parse().ok()).unwrap();
-    // What was read before lands with the next batch. Who accepts the gap sooner gives that up, too, which is a fault of the
-    // daemon: it should say the command only then. Without it this need not wait.
-    let read = said.split("goes on at offset ").nth(1).and_then(|s| s.split(',').next()?.parse().ok());
-    let read: i64 = read.expect("the log says where it goes on");
+    let number = |before: &str, after: &str| said.split_once(before)?.1.split_once(after)?.0.parse::<i64>().ok();
+    let landed = line.daemon.landed_by_itself(&line.job.name, 0);
+    assert_eq!(landed, number("goes on at offset ", ","), "what was read before is landed when it is said");
+    let gone = number("has offset ", ":").unwrap() - landed.unwrap();
+    assert_others_land(line, 1);
     let name = line.job.name.clone();
-    wait_for(LIMIT, "what was read lands", || line.daemon.landed_by_itself(&name, 0).filter(|end| *end >= read));
     let command = resolve(line, &["accept-gap", &name, "0"]);
     let goes_on = line.goes_on();
     Done { noticed, command: Some(command), goes_on, rows: line.check(gone) }
+}
+
+fn retention_is_recorded(line: &mut Line<'_>) -> Done {
+    let path = line.job.folder.path().join("landfall.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, config.replace("[trigger]", "on_gap = \"record\"\n[trigger]")).unwrap();
+    line.daemon.signal("HUP");
+    wait_for(LIMIT, "the configuration is in force", || line.daemon.text().contains(IN_FORCE).then_some(()));
+    let begun = overtake(line);
+    let noticed = noticed(line, begun, "gap recorded");
+    let gone = line.said().iter().find_map(|said| said["missing"].as_i64()).unwrap();
+    let goes_on = line.goes_on();
+    Done { noticed, command: None, goes_on, rows: line.check(gone) }
 }
 
 fn anew(line: &mut Line<'_>) -> Done {
