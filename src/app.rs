@@ -242,7 +242,7 @@ impl App {
 
     fn encode_context(&self) -> Arc<EncodeContext> {
         let (job, plan, locations) = (self.settings.job.clone(), self.plan.clone(), self.locations.clone());
-        Arc::new(EncodeContext { job, plan, locations })
+        Arc::new(EncodeContext::new(job, plan, locations))
     }
 
     async fn reach_kafka(&self, mode: Mode) -> Result<Vec<TopicPartition>, AppError> {

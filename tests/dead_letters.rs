@@ -38,7 +38,7 @@ async fn replay(storage: &Shared, settings: &Settings, selection: &Selection, dr
     let (plan, locations) = plan(settings);
     let letters = Letters::new(&plan, &locations, storage.clone()).unwrap();
     let (progress, _) = watch::channel(Default::default());
-    let encode = Arc::new(EncodeContext { job: "test".to_owned(), plan: plan.clone(), locations });
+    let encode = Arc::new(EncodeContext::new("test".to_owned(), plan.clone(), locations));
     let trigger = Trigger::new(&settings.trigger);
     let replay = Replay { letters: &letters, plan, encode, trigger, progress: &progress };
     let mut committer = committer(storage).await;

@@ -37,7 +37,7 @@ fn next_plan(with_loot: bool, interval: &str) -> NextPlan {
     let locations = tables.iter().map(|t| t.location.clone()).collect();
     NextPlan {
         plan: plan.clone(),
-        encode: Arc::new(EncodeContext { job: "test".to_owned(), plan, locations }),
+        encode: Arc::new(EncodeContext::new("test".to_owned(), plan, locations)),
         trigger: Trigger::new(&settings.trigger),
         upkeep: Upkeep::new(Duration::from_secs(3600), Duration::from_secs(3600)),
         record_gaps: false,

@@ -32,11 +32,7 @@ impl App {
         progress: watch::Sender<Progress>,
     ) -> Result<ReplayReport, AppError> {
         let letters = self.letters()?;
-        let encode = EncodeContext {
-            job: self.settings.job.clone(),
-            plan: self.plan.clone(),
-            locations: self.locations.clone(),
-        };
+        let encode = EncodeContext::new(self.settings.job.clone(), self.plan.clone(), self.locations.clone());
         let replay = Replay {
             letters: &letters,
             plan: self.plan.clone(),

@@ -17,6 +17,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::TypePtr;
 
+use super::dictionaries::is_not_worth_it;
 use super::types::{is_landed, is_timestamp, root};
 use super::{EncodeError, EncodeOptions, EncodedFile, int96};
 
@@ -39,6 +40,7 @@ struct Body {
     groups: Vec<Vec<Closed>>,
     open: Vec<Column>,
     open_rows: usize,
+    not_worth_a_dictionary: BTreeSet<String>,
 }
 
 /// A column of the open row group.
@@ -62,6 +64,7 @@ pub struct FinishedFile {
     /// The file, or what it has besides the numbered columns.
     bytes: Option<Bytes>,
     crc32c: u32,
+    not_worth_a_dictionary: BTreeSet<String>,
 }
 
 impl FileWriter {
@@ -108,12 +111,13 @@ impl FileWriter {
             return Err(EncodeError::NoRows);
         }
         self.options.footer.extend(footer);
-        let bytes = match self.body {
-            Some(body) => Some(Bytes::from(body.finish(&self.options)?)),
-            None => None,
+        let (bytes, not_worth_a_dictionary) = match self.body {
+            Some(body) => body.finish(&self.options).map(|(bytes, columns)| (Some(Bytes::from(bytes)), columns))?,
+            None => Default::default(),
         };
         let crc32c = bytes.as_deref().map_or(0, crc32c::crc32c);
-        Ok(FinishedFile { schema: self.schema, options: self.options, rows: self.rows, bytes, crc32c })
+        let (schema, options, rows) = (self.schema, self.options, self.rows);
+        Ok(FinishedFile { schema, options, rows, bytes, crc32c, not_worth_a_dictionary })
     }
 }
 
@@ -125,7 +129,8 @@ impl Body {
         // Only for its settings: what it would write is the file's head.
         let settings = SerializedFileWriter::new(io::sink(), root.clone(), Arc::new(options.properties()))?;
         let factory = ArrowRowGroupWriterFactory::new(&settings, schema);
-        Ok(Body { fields, root, leaves, factory, groups: Vec::new(), open: Vec::new(), open_rows: 0 })
+        let (groups, open, not_worth_a_dictionary) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Ok(Body { fields, root, leaves, factory, groups, open, open_rows: 0, not_worth_a_dictionary })
     }
 
     fn write(&mut self, columns: &[ArrayRef], rows: usize) -> Result<(), ParquetError> {
@@ -160,6 +165,15 @@ impl Body {
             }
         };
         let group = std::mem::take(&mut self.open).into_iter().map(close).collect::<Result<Vec<_>, ParquetError>>()?;
+        for (field, column) in self.fields.iter().zip(&group) {
+            // Of a column with others inside, the dictionaries cannot be told apart by its name.
+            if let Closed::Arrow(chunks) = column
+                && let [chunk] = &chunks[..]
+                && is_not_worth_it(&chunk.close().metadata)
+            {
+                self.not_worth_a_dictionary.insert(field.name().clone());
+            }
+        }
         self.groups.push(group);
         self.open_rows = 0;
         Ok(())
@@ -173,7 +187,7 @@ impl Body {
         open.sum::<usize>() + self.groups.iter().flatten().map(Closed::memory).sum::<usize>()
     }
 
-    fn finish(mut self, options: &EncodeOptions) -> Result<Vec<u8>, ParquetError> {
+    fn finish(mut self, options: &EncodeOptions) -> Result<(Vec<u8>, BTreeSet<String>), ParquetError> {
         if self.open_rows > 0 {
             self.close_group()?;
         }
@@ -192,7 +206,7 @@ impl Body {
             }
             group.close()?;
         }
-        file.into_inner()
+        Ok((file.into_inner()?, self.not_worth_a_dictionary))
     }
 }
 
@@ -219,6 +233,11 @@ impl FinishedFile {
                 Ok(EncodedFile { bytes, rows, crc32c })
             }
         }
+    }
+
+    /// The columns whose dictionaries were outgrown, or saved hardly anything.
+    pub fn not_worth_a_dictionary(&self) -> &BTreeSet<String> {
+        &self.not_worth_a_dictionary
     }
 
     /// Bytes of memory that it holds.

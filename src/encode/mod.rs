@@ -4,6 +4,7 @@
 //! timestamps as INT96 and decimals as byte arrays of fixed length, which are the only forms of them that all three
 //! read. See `docs/decisions/0003`.
 
+mod dictionaries;
 mod file_writer;
 pub mod inspect;
 mod int96;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 
 use crate::fault::Fault;
+pub use dictionaries::Dictionaries;
 pub use file_writer::{FileWriter, FinishedFile};
 pub use options::EncodeOptions;
 pub use read_back::{ReadBack, ReadBackError};

@@ -311,3 +311,32 @@ fn a_file_of_nothing_but_numbers() {
     let back = read_back::rows(writer.finish(Vec::new()).unwrap().file(5).unwrap().bytes, 10).unwrap();
     assert_eq!(back.rows, vec![vec![Some("5".to_owned())]; 3]);
 }
+
+#[test]
+fn a_dictionary_that_was_outgrown_or_saved_nothing_is_left_out_of_the_next_files() {
+    let texts = |rows: usize, of: usize, width: usize| {
+        Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("{:0width$}", i % of)))) as ArrayRef
+    };
+    let b = batch(vec![
+        ("few", texts(60_000, 3, 8)),
+        ("many", texts(60_000, 30_000, 60)),
+        ("all different", texts(60_000, 60_000, 8)),
+        ("worth it", texts(60_000, 5_000, 30)),
+        ("n", Arc::new(Int64Array::from_iter_values(0..60_000))),
+    ]);
+    let known = Dictionaries::default();
+    let file = || {
+        let mut writer = FileWriter::new(&b.schema(), known.choose(EncodeOptions::default())).unwrap();
+        writer.write(&b.columns().iter().cloned().map(Some).collect::<Vec<_>>(), b.num_rows()).unwrap();
+        let file = writer.finish(Vec::new()).unwrap();
+        known.learn(&file);
+        let m = metadata(&file.file(0).unwrap().bytes);
+        [0, 1, 2, 3].map(|i| m.row_group(0).column(i).dictionary_page_offset().is_some())
+    };
+    assert_eq!(file(), [true, true, true, true], "nothing is known yet");
+    for _ in 0..16 {
+        assert_eq!(file(), [true, false, false, true]);
+    }
+    assert_eq!(file(), [true, true, true, true], "it is tried again");
+    assert_eq!(file(), [true, false, false, true]);
+}

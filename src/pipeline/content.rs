@@ -10,6 +10,7 @@ use super::workers::Workers;
 use crate::batch::{Plan, SealedBatch, SealedPartition, Size, Source};
 use crate::checkpoint::{PartitionEntry, ReplayEntry, topic_in_rows};
 use crate::commit::{Batch, Content, ContentError, DataFile};
+use crate::encode::Dictionaries;
 use crate::model::{BrokenChain, Slot};
 
 /// What encoding needs besides the rows.
@@ -21,6 +22,16 @@ pub struct EncodeContext {
     pub plan: Arc<Plan>,
     /// Directory of each table of the plan.
     pub locations: Vec<String>,
+    /// What the files of each table showed.
+    pub(super) dictionaries: Vec<Dictionaries>,
+}
+
+impl EncodeContext {
+    /// Of a job's name, its plan, and the directory of each of its tables.
+    pub fn new(job: String, plan: Arc<Plan>, locations: Vec<String>) -> EncodeContext {
+        let dictionaries = plan.tables.iter().map(|_| Dictionaries::default()).collect();
+        EncodeContext { job, plan, locations, dictionaries }
+    }
 }
 
 /// A table of the plan, and a partition of it.

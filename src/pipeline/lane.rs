@@ -8,7 +8,7 @@ use super::memory::{Held, Memory};
 use super::workers::Workers;
 use crate::batch::{PlannedTable, SealedTable, Source};
 use crate::commit::ContentError;
-use crate::encode::{EncodeError, EncodeOptions, FileWriter, FinishedFile};
+use crate::encode::{Dictionaries, EncodeError, EncodeOptions, FileWriter, FinishedFile};
 
 /// A file's footer.
 pub(super) type Footer = Vec<(String, String)>;
@@ -97,7 +97,9 @@ impl Lane {
             let writer = match (written, footer) {
                 (Ok(writer), None) => Some(writer),
                 (Ok(writer), Some(footer)) => {
-                    done = Some(writer.finish(footer.to_vec()).map(Arc::new).map_err(|e| self.error(&e)));
+                    let file = writer.finish(footer.to_vec());
+                    file.iter().for_each(|file| self.dictionaries().learn(file));
+                    done = Some(file.map(Arc::new).map_err(|e| self.error(&e)));
                     None
                 }
                 (Err(e), _) => {
@@ -113,11 +115,15 @@ impl Lane {
         }
     }
 
+    fn dictionaries(&self) -> &Dictionaries {
+        &self.context.dictionaries[self.table]
+    }
+
     fn write(&self, writer: Option<FileWriter>, rows: Vec<SealedTable>) -> Result<FileWriter, EncodeError> {
         let planned = &self.context.plan.tables[self.table];
         let mut writer = match writer {
             Some(writer) => writer,
-            None => FileWriter::new(&planned.schema, file_options(planned))?,
+            None => FileWriter::new(&planned.schema, self.dictionaries().choose(file_options(planned)))?,
         };
         for r in rows {
             writer.write(r.columns(), r.rows)?;

@@ -99,7 +99,7 @@ pub async fn start_with_plans(
         source: Box::new(MemorySource::subscribe(topic, 7)),
         plan: plan.clone(),
         trigger: Trigger::new(&settings.trigger),
-        encode: Arc::new(EncodeContext { job: "test".to_owned(), plan, locations }),
+        encode: Arc::new(EncodeContext::new("test".to_owned(), plan, locations)),
         workers: Workers::new(2).unwrap(),
         memory: memory.clone(),
         committer,
