@@ -17,6 +17,9 @@ const FILES_WITHOUT: u32 = 16;
 /// A dictionary is worth its work if it leaves less than this part of the bytes that the values have without.
 const WORTH: f64 = 0.75;
 
+/// Bytes of values from which on a column is judged: of a few, even a dictionary that is needed saves nothing.
+const JUDGED_FROM: f64 = (128 << 10) as f64;
+
 /// What a table's files showed.
 #[derive(Debug, Default)]
 pub struct Dictionaries(Mutex<HashMap<String, u32>>);
@@ -48,5 +51,6 @@ pub(super) fn is_not_worth_it(column: &ColumnChunkMetaData) -> bool {
     // Each value has four bytes more for its length.
     let plain = unencoded as f64 + 4.0 * column.num_values() as f64;
     column.dictionary_page_offset().is_some()
+        && plain >= JUDGED_FROM
         && (column.page_encoding_stats().is_some_and(is_outgrown) || column.uncompressed_size() as f64 > WORTH * plain)
 }

@@ -340,3 +340,12 @@ fn a_dictionary_that_was_outgrown_or_saved_nothing_is_left_out_of_the_next_files
     assert_eq!(file(), [true, true, true, true], "it is tried again");
     assert_eq!(file(), [true, false, false, true]);
 }
+
+#[test]
+fn a_few_values_say_nothing_of_a_dictionary() {
+    let texts = Arc::new(StringArray::from_iter_values((0..1000).map(|i| format!("{i:08}")))) as ArrayRef;
+    let b = batch(vec![("all different", texts)]);
+    let mut writer = FileWriter::new(&b.schema(), EncodeOptions::default()).unwrap();
+    writer.write(&b.columns().iter().cloned().map(Some).collect::<Vec<_>>(), b.num_rows()).unwrap();
+    assert!(writer.finish(Vec::new()).unwrap().not_worth_a_dictionary().is_empty());
+}

@@ -69,7 +69,7 @@ async fn reached<R: Future<Output = usize>>(runs: usize, run: impl Fn(usize) -> 
     calls.iter().zip(0..).filter(|&(&calls, at)| calls > at).count()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_row_is_lost_or_doubled_by_a_fault_at_any_storage_call() {
     // With epochs of 2 slots, the run closes one.
     for (slots_per_epoch, least) in [(5000, 40), (2, 55)] {
@@ -313,7 +313,7 @@ async fn interrupted_replay(fault: Fault, at: usize, slots_per_epoch: u64) -> us
     faulty.calls()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_dead_letter_is_replayed_twice_or_forgotten_by_a_fault_at_any_storage_call() {
     // With epochs of 2 slots, the set of replayed dead letters goes through snapshots.
     for (slots_per_epoch, least) in [(5000, 60), (2, 90)] {

@@ -27,7 +27,7 @@ async fn land_parted(committer: &mut Committer, end: i64) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_row_of_many_partitions_is_lost_or_doubled_by_a_fault_at_any_storage_call() {
     let run = |fault: Fault, at: usize| async move {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
@@ -77,7 +77,7 @@ async fn a_partition_that_somebody_dropped_comes_back_with_its_next_rows_only() 
     assert!(storage.read("/tables/b/_owner.json").await.is_ok());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_table_directory_that_was_made_again_is_marked_whichever_call_fails() {
     for fault in [Fault::LostReply, Fault::Error] {
         for at in 0..200 {

@@ -31,7 +31,7 @@ fn the_documentation_holds_every_metric() {
     }
 }
 
-/// With its samples: tests/metrics.rs, of a running daemon.
+/// With its samples: tests/daemon/metrics.rs, of a running daemon.
 #[test]
 fn everything_is_declared_from_the_first_moment_on() {
     let text = Metrics::new().render(&Status::default());

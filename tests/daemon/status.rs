@@ -1,6 +1,5 @@
 //! `landfall status` on a Kafka inside the process and a local folder: before a first start, behind, at the end, and with
 //! services that do not answer.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +15,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 const MIGRATIONS: [(&str, &str); 4] = [
-    ("0001_sword_purchases.sql", include_str!("../migrations/0001_sword_purchases.sql")),
-    ("0002_purchases.sql", include_str!("../migrations/0002_purchases.sql")),
-    ("0003_guilds.sql", include_str!("../migrations/0003_guilds.sql")),
-    ("0004_dead_letters.sql", include_str!("../migrations/0004_dead_letters.sql")),
+    ("0001_sword_purchases.sql", include_str!("../../migrations/0001_sword_purchases.sql")),
+    ("0002_purchases.sql", include_str!("../../migrations/0002_purchases.sql")),
+    ("0003_guilds.sql", include_str!("../../migrations/0003_guilds.sql")),
+    ("0004_dead_letters.sql", include_str!("../../migrations/0004_dead_letters.sql")),
 ];
 
 fn environment(kafka: &EmbeddedKafka, folder: &Path, others: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -1,14 +1,11 @@
 //! Dead letters in memory: landed, listed, sent through the tables again, and too many of them.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::line::{MIGRATIONS, column, committer, costs, partition, settings, start, sword, tables};
-use common::yielding::Yielding;
+use crate::common::line::{MIGRATIONS, column, committer, costs, partition, settings, start, sword, tables};
+use crate::common::yielding::Yielding;
 use landfall::app::{App, Mode};
 use landfall::batch::{Plan, Trigger};
 use landfall::catalog::CatalogTable;

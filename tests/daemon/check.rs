@@ -1,6 +1,5 @@
 //! `landfall check` on a Kafka inside the process and a local folder: what it says before and after a first start, and
 //! that it leaves nothing behind.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +14,10 @@ use landfall::source::{EmbeddedKafka, KafkaConfig, Producer};
 use tokio::sync::watch;
 
 const MIGRATIONS: [(&str, &str); 4] = [
-    ("0001_sword_purchases.sql", include_str!("../migrations/0001_sword_purchases.sql")),
-    ("0002_purchases.sql", include_str!("../migrations/0002_purchases.sql")),
-    ("0003_guilds.sql", include_str!("../migrations/0003_guilds.sql")),
-    ("0004_dead_letters.sql", include_str!("../migrations/0004_dead_letters.sql")),
+    ("0001_sword_purchases.sql", include_str!("../../migrations/0001_sword_purchases.sql")),
+    ("0002_purchases.sql", include_str!("../../migrations/0002_purchases.sql")),
+    ("0003_guilds.sql", include_str!("../../migrations/0003_guilds.sql")),
+    ("0004_dead_letters.sql", include_str!("../../migrations/0004_dead_letters.sql")),
 ];
 
 fn app(kafka: &EmbeddedKafka, folder: &Path, others: &[(&str, &str)]) -> App {
@@ -145,7 +144,7 @@ fn what_is_wrong_in_configuration_and_migrations_is_told_at_once() {
     }
     let good = "create external table t (a int) stored as parquet location '/t';\nalter table t add columns (b int)";
     std::fs::write(path("sql/0001_t.sql"), good).unwrap();
-    let dead = include_str!("../migrations/0004_dead_letters.sql");
+    let dead = include_str!("../../migrations/0004_dead_letters.sql");
     std::fs::write(path("sql/0002_dead.sql"), dead).unwrap();
     let (code, text) = check(format!("migrations = \"{sql}\"\n[tables.t]\n"));
     assert_eq!(code, Some(0), "{text}");

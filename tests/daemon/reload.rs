@@ -1,14 +1,11 @@
 //! Another configuration while a daemon runs, and a stop that the storage holds up.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::gated::Gated;
-use common::line::{MIGRATIONS, column, costs, partition, settings, start, start_with_plans, sword};
+use crate::common::gated::Gated;
+use crate::common::line::{MIGRATIONS, column, costs, partition, settings, start, start_with_plans, sword};
 use landfall::app::{App, AppError, Mode, Reload, read_migrations};
 use landfall::batch::{Plan, Trigger};
 use landfall::config;

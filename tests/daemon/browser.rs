@@ -1,15 +1,11 @@
 //! The status page in a real browser, on a desktop and on a phone. Without a browser these tests are skipped, and say so.
 //!
 //! `LANDFALL_SHOTS=folder` keeps pictures of what was looked at; with `LANDFALL_SHOT_URL=http://…` also of a daemon that runs.
-#![allow(clippy::unwrap_used)]
-
-#[path = "common/chromium.rs"]
-mod chromium;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chromium::{DESKTOP, Look, PHONE, Page, program};
+use crate::chromium::{DESKTOP, Look, PHONE, Page, program};
 use landfall::model::{Accounting, TopicPartition};
 use landfall::observe::{
     LetterSample, Metrics, Outage, PartitionState, PartitionStatus, Phase, Progress, Registration, Service,

@@ -1,5 +1,4 @@
 //! The endpoints, asked over raw TCP.
-#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};

@@ -1,16 +1,13 @@
 //! What is counted, and how the job stands, while messages come, while the storage fails, and afterwards.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::exposition::Exposition;
-use common::gated::Gated;
-use common::line::{MIGRATIONS, guild, partition, settings, start, sword};
+use crate::common::exposition::Exposition;
+use crate::common::gated::Gated;
+use crate::common::line::{MIGRATIONS, guild, partition, settings, start, sword};
 use landfall::app::{App, MeasuredStorage, Mode};
 use landfall::config::load_embedded;
 use landfall::observe::{Metrics, PartitionState, Phase, Registration, Service, Status, Time};

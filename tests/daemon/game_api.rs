@@ -1,15 +1,11 @@
 //! `landfall game-api`: the binary, asked over raw TCP as Apache Bench asks, on the in-process Kafka.
-#![allow(clippy::unwrap_used)]
-
-#[path = "common/api.rs"]
-mod api;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use api::{Api, assert_status, parts};
+use crate::api::{Api, assert_status, parts};
 
 use landfall::game::{CALLS, Game, Request};
 use landfall::source::EmbeddedKafka;

@@ -1,6 +1,5 @@
 //! The examples as they stand in the repository: by the binary, on the in-process Kafka and local files. What Presto says of
 //! them is asked in `tests/end_to_end/examples.rs`.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -211,7 +210,7 @@ fn the_nested_tables_have_a_place_for_every_field_of_the_assessments() {
 
     // The flattened table: where a column does not come from the field of its name, the configuration has its path.
     let flat = &tables("assessments-flat")["assessments"];
-    let text = include_str!("../examples/assessments-flat/landfall.toml");
+    let text = include_str!("../../examples/assessments-flat/landfall.toml");
     let paths = text.split("[tables.assessments.columns]\n").nth(1).unwrap().lines();
     let paths: BTreeMap<&str, String> = paths
         .filter_map(|line| line.split_once(" = \"$."))
