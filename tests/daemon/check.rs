@@ -6,19 +6,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::common::line::MIGRATIONS;
 use landfall::app::{App, CheckReport, Mark, Mode};
 use landfall::config::load_embedded;
 use landfall::fault::Fault;
 use landfall::observe::Status;
 use landfall::source::{EmbeddedKafka, KafkaConfig, Producer};
 use tokio::sync::watch;
-
-const MIGRATIONS: [(&str, &str); 4] = [
-    ("0001_sword_purchases.sql", include_str!("../../migrations/0001_sword_purchases.sql")),
-    ("0002_purchases.sql", include_str!("../../migrations/0002_purchases.sql")),
-    ("0003_guilds.sql", include_str!("../../migrations/0003_guilds.sql")),
-    ("0004_dead_letters.sql", include_str!("../../migrations/0004_dead_letters.sql")),
-];
 
 fn app(kafka: &EmbeddedKafka, folder: &Path, others: &[(&str, &str)]) -> App {
     let (servers, url) = (kafka.bootstrap_servers(), format!("file://{}", folder.display()));

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::common::line::MIGRATIONS;
 use landfall::app::{App, Mode, StatusReport};
 use landfall::config::load_embedded;
 use landfall::fault::Fault;
@@ -13,13 +14,6 @@ use landfall::observe::Status;
 use landfall::source::{EmbeddedKafka, KafkaConfig, Producer};
 use serde_json::Value;
 use tokio::sync::watch;
-
-const MIGRATIONS: [(&str, &str); 4] = [
-    ("0001_sword_purchases.sql", include_str!("../../migrations/0001_sword_purchases.sql")),
-    ("0002_purchases.sql", include_str!("../../migrations/0002_purchases.sql")),
-    ("0003_guilds.sql", include_str!("../../migrations/0003_guilds.sql")),
-    ("0004_dead_letters.sql", include_str!("../../migrations/0004_dead_letters.sql")),
-];
 
 fn environment(kafka: &EmbeddedKafka, folder: &Path, others: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([
