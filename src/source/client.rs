@@ -74,8 +74,8 @@ impl KafkaConfig {
         config.set("isolation.level", "read_committed");
         config.set("session.timeout.ms", "10000");
         config.set("topic.metadata.refresh.interval.ms", "10000");
-        // librdkafka's 1000 ms lets a consumer that is slower than the network stand idle.
-        config.set("fetch.queue.backoff.ms", "5");
+        // librdkafka's 1000 ms lets a consumer that is slower than the network stand idle; with 5 ms two cores still did at times.
+        config.set("fetch.queue.backoff.ms", "1");
         // A broker's answer may wait for this much, or for half a second: one for each small batch of a quiet producer
         // costs more than all that is done with its messages.
         config.set("fetch.min.bytes", "65536");

@@ -20,7 +20,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// How long a chunk that is not full waits for more, in all; orders are taken after it. The client's own wait ends in a
 /// spin of a millisecond or two, at every poll, which alone would cost an idle daemon two percent of a core.
 const NAP: Duration = Duration::from_millis(20);
-/// A chunk that has this many bytes already naps in short steps: there is a backlog, and more is on its way.
+/// A chunk that has this many bytes already, or follows a full one, naps in short steps: there is a backlog, and more is
+/// on its way.
 const BUSY_BYTES: usize = 64 << 10;
 const SHORT_NAP: Duration = Duration::from_millis(1);
 
@@ -48,13 +49,15 @@ pub(super) struct Reader<C: ConsumerContext + 'static> {
     headers: Option<Vec<u8>>,
     /// Messages and bytes of the last chunk: the next one is mostly about as large.
     size: (usize, usize),
+    /// The last chunk was full.
+    busy: bool,
 }
 
 impl<C: ConsumerContext + 'static> Reader<C> {
     /// Reads nothing yet.
     pub(super) fn new(consumer: Arc<BaseConsumer<C>>, headers: bool) -> Reader<C> {
         let queue = BatchQueue::new(consumer);
-        Reader { queue, positions: Vec::new(), last: 0, headers: headers.then(Vec::new), size: (0, 0) }
+        Reader { queue, positions: Vec::new(), last: 0, headers: headers.then(Vec::new), size: (0, 0), busy: false }
     }
 
     pub(super) fn consumer(&self) -> &BaseConsumer<C> {
@@ -95,12 +98,13 @@ impl<C: ConsumerContext + 'static> Reader<C> {
             chunk.poll = begun.elapsed().saturating_sub(rested);
             self.size = (chunk.len(), chunk.byte_size());
         }
+        self.busy = is_full(&chunk);
         (chunk, closed)
     }
 
     /// `rested` is how long it has napped.
     fn fill_up(&mut self, chunk: &mut Chunk, rested: &mut Duration) -> Closed {
-        while chunk.len() < CHUNK_MESSAGES && chunk.byte_size() < CHUNK_BYTES {
+        while !is_full(chunk) {
             let replaced = match self.queue.poll() {
                 Some(Polled::Message(m)) => {
                     if chunk.is_empty() {
@@ -114,7 +118,8 @@ impl<C: ConsumerContext + 'static> Reader<C> {
                 Some(Polled::Stray) => return Closed::Lost,
                 None if *rested >= NAP => break,
                 None => {
-                    let nap = if chunk.byte_size() < BUSY_BYTES { NAP - *rested } else { SHORT_NAP };
+                    let busy = self.busy || chunk.byte_size() >= BUSY_BYTES;
+                    let nap = if busy { SHORT_NAP } else { NAP - *rested };
                     std::thread::sleep(nap);
                     *rested += nap;
                     None
@@ -137,4 +142,8 @@ impl<C: ConsumerContext + 'static> Reader<C> {
         }
         SourceError::Replaced { partition, offset }
     }
+}
+
+fn is_full(chunk: &Chunk) -> bool {
+    chunk.len() >= CHUNK_MESSAGES || chunk.byte_size() >= CHUNK_BYTES
 }

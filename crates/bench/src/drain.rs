@@ -1,12 +1,12 @@
 //! A backlog drained, again and again, and checked each time.
 
 use crate::events::{self, Tally};
-use crate::job::{Job, Shape, To};
+use crate::job::{Job, Shape, Span, To};
 use crate::limits::Limits;
 use crate::stats::{median, spread, table};
 use crate::topic::Topic;
 use crate::world::World;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(300);
@@ -44,8 +44,8 @@ pub struct Drained {
     pub wall: f64,
     /// CPU seconds of the process, start-up included.
     pub cpu: f64,
-    /// Seconds, and CPU seconds, from the first read to the last batch landed.
-    pub busy: (f64, f64),
+    /// From the first read to the last batch landed.
+    pub reading: Span,
     /// The most memory held, in MiB.
     pub peak: f64,
     /// Batches.
@@ -72,6 +72,7 @@ pub fn drain(world: &World, topic: &Topic, variant: &Variant, expected: &Tally) 
     world.go_on()?;
     let job = Job::new(world, "drain", topic, &variant.shape)?;
     let events = expected[1].rows + expected[2].rows;
+    let paused = world.without_presto()?;
     let args: &[&str] = if variant.daemon { &[] } else { &["--available-now"] };
     let mut run = job.start(args, variant.cores.as_deref())?;
     let cost = if variant.daemon {
@@ -81,28 +82,27 @@ pub fn drain(world: &World, topic: &Topic, variant: &Variant, expected: &Tally) 
         run.wait(LIMIT)?
     };
     let log = run.log();
-    let (first, last) = (log.reading, log.last);
-    ensure!(
-        first.is_some() && last.is_some(),
-        "the log does not tell of reading and landing; see {}",
-        run.log_file().display()
-    );
-    let busy = first.zip(last).map_or((0.0, 0.0), |(a, b)| ((b.at - a.at).as_secs_f64(), b.cpu - a.cpu));
+    let reading = log.reading.zip(log.last).map(|(first, last)| last.since(first));
+    let untold = || format!("the log does not tell of reading and landing; see {}", run.log_file().display());
+    let reading = reading.with_context(untold)?;
     let batches = log.landed.len();
     drop(log);
+    drop(paused);
     world.check_rows(&job.name, expected)?;
     let (files, bytes) = job.files()?;
     job.delete_files()?;
     let wall = (cost.ended - run.begun).as_secs_f64();
-    Ok(Drained { wall, cpu: cost.cpu, busy, peak: cost.peak, batches, files, bytes })
+    Ok(Drained { wall, cpu: cost.cpu, reading, peak: cost.peak, batches, files, bytes })
 }
 
 /// The columns that [`cells`] fills.
-pub const HEAD: [&str; 9] = [
+pub const HEAD: [&str; 11] = [
     "CPU ns/event",
     "while reading: CPU ns/event",
     "CPU/wall",
     "events/s",
+    "servers: CPU ns/event",
+    "cores idle",
     "in all: wall s",
     "CPU s",
     "peak MiB",
@@ -117,9 +117,11 @@ pub fn cells(events: u64, turns: &[Drained]) -> Vec<String> {
     let all = |figure: &dyn Fn(&Drained) -> f64, digits| spread(&turns.iter().map(figure).collect::<Vec<_>>(), digits);
     vec![
         all(&|d| d.cpu * 1e9 / n, 0),
-        format!("{:.0}", of(&|d| d.busy.1 * 1e9 / n)),
-        format!("{:.2}", of(&|d| d.busy.1 / d.busy.0)),
-        format!("{:.0}", of(&|d| n / d.busy.0)),
+        format!("{:.0}", of(&|d| d.reading.cpu * 1e9 / n)),
+        format!("{:.2}", of(&|d| d.reading.cpu / d.reading.wall)),
+        format!("{:.0}", of(&|d| n / d.reading.wall)),
+        format!("{:.0}", of(&|d| d.reading.servers * 1e9 / n)),
+        format!("{:.2}", of(&|d| d.reading.idle / d.reading.wall)),
         all(&|d| d.wall, 2),
         format!("{:.2}", of(&|d| d.cpu)),
         format!("{:.0}", turns.iter().map(|d| d.peak).fold(0.0, f64::max)),
@@ -160,7 +162,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     let times_limit = |turns: &[Drained], limit: &[f64]| {
         median(turns.iter().zip(limit).map(|(drained, limit)| drained.cpu * 1e9 / args.events as f64 / limit))
     };
-    let rate = |turns: &[Drained]| median(turns.iter().map(|d| d.busy.0.recip()));
+    let rate = |turns: &[Drained]| median(turns.iter().map(|d| d.reading.wall.recip()));
     let mut rows = Vec::new();
     for ((variant, turns), limit) in variants.iter().zip(&drained).zip(&limit) {
         let servers = if args.servers_too { ", with the servers" } else { "" };

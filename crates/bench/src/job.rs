@@ -179,7 +179,9 @@ timestamp = "kafka.timestamp"
         let log = Arc::new(Mutex::new(Log::default()));
         let (to, pid, file) = (Arc::clone(&log), child.id(), self.folder.join("landfall.log"));
         let copy = File::create(&file)?;
-        thread::spawn(move || follow(BufReader::new(errors), pid, copy, &to));
+        let status = self.world.stack.status();
+        let servers: Vec<u32> = status.iter().filter_map(|part| u32::try_from(part.pid?).ok()).collect();
+        thread::spawn(move || follow(BufReader::new(errors), pid, &servers, copy, &to));
         Ok(Run { child, begun, log, file })
     }
 
@@ -216,13 +218,42 @@ fn list_local(dir: &Path) -> Result<Vec<Seen>> {
     Ok(files)
 }
 
-/// A moment of a run, and the CPU seconds that it had taken by then.
+/// A moment of a run, and the CPU seconds until then.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
-    /// When.
-    pub at: Instant,
-    /// CPU seconds since its start.
+    at: Instant,
+    /// Of the run.
+    cpu: f64,
+    /// Of all servers.
+    servers: f64,
+    /// Of nobody: the machine's cores were idle.
+    idle: f64,
+}
+
+/// What went by between two moments.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Seconds.
+    pub wall: f64,
+    /// CPU seconds of the run.
     pub cpu: f64,
+    /// CPU seconds of all servers.
+    pub servers: f64,
+    /// Seconds that the machine's cores were idle.
+    pub idle: f64,
+}
+
+impl Mark {
+    fn now(run: u32, servers: &[u32]) -> Mark {
+        let (at, cpu) = (Instant::now(), process::cpu(run));
+        Mark { at, cpu, servers: servers.iter().map(|pid| process::cpu(*pid)).sum(), idle: process::idle() }
+    }
+
+    /// From then to `self`.
+    pub fn since(self, then: Mark) -> Span {
+        let wall = (self.at - then.at).as_secs_f64();
+        Span { wall, cpu: self.cpu - then.cpu, servers: self.servers - then.servers, idle: self.idle - then.idle }
+    }
 }
 
 /// A batch that landed, as the progress record says.
@@ -247,9 +278,9 @@ pub struct Log {
     pub landed: Vec<Landed>,
 }
 
-fn follow(lines: impl BufRead, pid: u32, mut copy: File, log: &Mutex<Log>) {
+fn follow(lines: impl BufRead, run: u32, servers: &[u32], mut copy: File, log: &Mutex<Log>) {
     for line in lines.lines().map_while(Result::ok) {
-        let mark = Mark { at: Instant::now(), cpu: process::cpu(pid) };
+        let mark = Mark::now(run, servers);
         writeln!(copy, "{line}").ok(); // the copy is for people
         let Ok(json) = serde_json::from_str::<Value>(&line) else { continue };
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -45,6 +45,13 @@ pub fn cpu(pid: u32) -> f64 {
     stat(pid).map_or(0.0, |s| s.cpu)
 }
 
+/// Seconds that the machine's cores have been idle since its start, all together.
+pub fn idle() -> f64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all = text.lines().next().and_then(|cpu| cpu.split_whitespace().nth(4)?.parse::<f64>().ok());
+    all.unwrap_or(0.0) / TICKS_A_SECOND
+}
+
 /// A figure of /proc/PID/status in MiB, such as `VmRSS` (memory held now) and `VmHWM` (the most it ever held).
 pub fn memory(pid: u32, field: &str) -> Option<f64> {
     kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, field)
