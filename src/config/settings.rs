@@ -118,7 +118,7 @@ const CHANNEL: u64 = 8 << 20;
 impl Memory {
     /// Bytes that the Kafka client may have fetched ahead.
     pub fn queue(&self) -> u64 {
-        (self.max.get() / 6).clamp(8 << 20, 64 << 20)
+        (self.max.get() / 5).clamp(8 << 20, 64 << 20)
     }
 
     /// Bytes for all that comes after the source.

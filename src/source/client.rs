@@ -97,13 +97,14 @@ impl KafkaConfig {
     /// The limits that keep the messages fetched and not read within [`KafkaConfig::queue_bytes`].
     ///
     /// librdkafka asks for no more above either limit of its queue, which counts the messages' own bytes. But what one
-    /// answer brings may come on top of it, and each message costs a few hundred bytes beside its own.
+    /// answer brings may come on top of it, and each message costs a few hundred bytes beside its own. An answer should hold two
+    /// of the largest batches that producers commonly send, 1 MiB each: a smaller one costs the broker a quarter more.
     fn queue_limits(&self) -> Vec<(&'static str, u64)> {
         let bytes = self.queue_bytes.clamp(8 << 20, 1 << 30);
-        let mut limits = vec![("queued.max.messages.kbytes", bytes / 2 / 1024), ("queued.min.messages", bytes / 1024)];
+        let mut limits = vec![("queued.max.messages.kbytes", bytes / 3 / 1024), ("queued.min.messages", bytes / 1024)];
         // Compressed messages, which grow when they come, count as they are sent. The client refuses less than 1,000,000;
         // a message that is larger comes nevertheless, alone.
-        let answer = bytes / 8;
+        let answer = bytes / 6;
         let given = |name: &str| self.properties.contains_key(name);
         // An older name of the same: which of both counted would be chance.
         if !given("max.partition.fetch.bytes") {
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(native.get("sasl.password").unwrap(), "pa55", "not what is shown in its place");
         let native = config(32 << 20, &[]).consumer().create_native_config().unwrap();
         let of = |name| native.get(name).unwrap();
-        assert_eq!((of("queued.max.messages.kbytes"), of("queued.min.messages")), ("16384".into(), "32768".into()));
-        assert_eq!((of("fetch.max.bytes"), of("max.partition.fetch.bytes")), ("4194304".into(), "1048576".into()));
+        assert_eq!((of("queued.max.messages.kbytes"), of("queued.min.messages")), ("10922".into(), "32768".into()));
+        assert_eq!((of("fetch.max.bytes"), of("max.partition.fetch.bytes")), ("5592405".into(), "1048576".into()));
     }
 }

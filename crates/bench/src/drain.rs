@@ -162,7 +162,10 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     let times_limit = |turns: &[Drained], limit: &[f64]| {
         median(turns.iter().zip(limit).map(|(drained, limit)| drained.cpu * 1e9 / args.events as f64 / limit))
     };
-    let rate = |turns: &[Drained]| median(turns.iter().map(|d| d.reading.wall.recip()));
+    // And beside the first of the same turn, for the same reason.
+    let times_first = |turns: &[Drained], first: &[Drained]| {
+        median(turns.iter().zip(first).map(|(d, f)| f.reading.wall / d.reading.wall))
+    };
     let mut rows = Vec::new();
     for ((variant, turns), limit) in variants.iter().zip(&drained).zip(&limit) {
         let servers = if args.servers_too { ", with the servers" } else { "" };
@@ -172,7 +175,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
         row.extend(cells(args.events, turns));
         // Beside the same on the first set of cores. A daemon waits for its trigger: it has no rate of its own.
         let first = variants.iter().position(|v| v.shape.to == variant.shape.to).unwrap_or(0);
-        let times = rate(turns) / rate(&drained[first]);
+        let times = times_first(turns, &drained[first]);
         row.push(if variant.daemon { "-".to_owned() } else { format!("{times:.2}") });
         row.push(if limit.is_empty() { "-".to_owned() } else { format!("{:.2}", times_limit(turns, limit)) });
         rows.push(row);
@@ -186,7 +189,7 @@ pub fn run(world: &World, args: &Args) -> Result<()> {
     }
     let mut head = vec!["drain"];
     head.extend(HEAD);
-    head.extend(["events/s, × that on the first cores", "CPU × limit"]);
+    head.extend(["events/s, × that on the first cores in the same turn", "CPU × limit"]);
     let what = format!(
         "Draining {} events ({:.1} B each) of {} partitions; medians of {} turns, in turns [least–most].",
         args.events,

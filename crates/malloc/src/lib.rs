@@ -2,8 +2,8 @@
 //! is a crate of its own.
 
 /// Blocks of this size and more come from the system and go back to it at once: files, and little else. All smaller
-/// ones, as the columns of some messages, are kept for the next of their kind.
-pub const LARGE: i32 = 2 << 20;
+/// ones, as the columns of some messages and Kafka's answers of 2 MiB, are kept for the next of their kind.
+pub const LARGE: i32 = 3 << 20;
 
 /// Sets the bounds for the whole process. Call it first of all.
 ///
