@@ -83,13 +83,14 @@ impl Topic {
         sender
     }
 
-    /// Each partition's end offset; asked again of a broker that has just come back.
+    /// Each partition's end offset; asked again, by a new client, of a broker that has just come back: one that met it
+    /// while it started may not find the leader for half a minute.
     pub fn ends(&self) -> Vec<i64> {
-        let consumer = self.consumer();
-        let limit = Duration::from_secs(10);
+        let limit = Duration::from_secs(5);
         let end = |p| {
             let what = format!("where {}[{p}] ends", self.name);
-            wait_for(Duration::from_secs(30), what, || consumer.fetch_watermarks(&self.name, p, limit).ok()).1
+            let ask = || self.consumer().fetch_watermarks(&self.name, p, limit).ok();
+            wait_for(Duration::from_secs(30), what, ask).1
         };
         (0..self.partitions).map(end).collect()
     }
